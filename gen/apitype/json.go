@@ -1,0 +1,28 @@
+package apitype
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// JSON stands behind a schema that says nothing (`schema: {}`): any JSON value, null included.
+//
+// The field is embedded because the generator defines its response types as `type X apitype.JSON`: a defined type
+// loses the methods of the type behind it, but keeps those promoted from an embedded field.
+type JSON struct{ Value }
+
+// Value encodes as the JSON of what it holds.
+type Value struct{ Any any }
+
+// Of makes v, which must be encodable by encoding/json, the answer of a schema-less response.
+func Of(v any) JSON { return JSON{Value{Any: v}} }
+
+// MarshalJSON implements json.Marshaler.
+func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(v.Any) }
+
+// UnmarshalJSON implements json.Unmarshaler. Numbers keep their digits, as json.Number.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(&v.Any)
+}

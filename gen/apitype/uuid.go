@@ -1,0 +1,78 @@
+// Package apitype holds the Go types that the generator's configuration puts behind schemas of the contract: UUID
+// for `format: uuid`, JSON for a schema that says nothing. Server and client share them, so what a UUID is, is
+// decided once.
+package apitype
+
+import (
+	"encoding/hex"
+	"errors"
+)
+
+// UUID is a `format: uuid` value of the contract (RFC 9562), any version, nil and max included.
+type UUID [16]byte
+
+// The reasons ParseUUID gives. None of them repeats the input.
+var (
+	ErrUUIDLength = errors.New("invalid length: expected 36 characters")
+	ErrUUIDHyphen = errors.New("invalid group: expected hyphens between groups of 8, 4, 4, 4 and 12 digits")
+	ErrUUIDDigit  = errors.New("invalid character: expected hexadecimal digits")
+)
+
+// CheckUUID reports why s is not a UUID in the form 8-4-4-4-12 hexadecimal digits, either case; nil when it is one.
+// Braces, urn:uuid: and undashed forms are refused. It is the one rule, for validator, binder and client alike.
+func CheckUUID(s string) error {
+	_, err := ParseUUID(s)
+	return err
+}
+
+// ParseUUID reads the form 8-4-4-4-12 hexadecimal digits, either case. The error is one of the ErrUUID values.
+func ParseUUID(s string) (UUID, error) {
+	var u UUID
+	if len(s) != 36 {
+		return UUID{}, ErrUUIDLength
+	}
+	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return UUID{}, ErrUUIDHyphen
+	}
+	var digits [32]byte
+	n := copy(digits[:], s[:8])
+	n += copy(digits[n:], s[9:13])
+	n += copy(digits[n:], s[14:18])
+	n += copy(digits[n:], s[19:23])
+	copy(digits[n:], s[24:])
+	if _, err := hex.Decode(u[:], digits[:]); err != nil {
+		return UUID{}, ErrUUIDDigit
+	}
+	return u, nil
+}
+
+// String is the form 8-4-4-4-12 in lower case.
+func (u UUID) String() string {
+	text, _ := u.MarshalText()
+	return string(text)
+}
+
+// MarshalText implements encoding.TextMarshaler; it never fails.
+func (u UUID) MarshalText() ([]byte, error) {
+	text := make([]byte, 36)
+	hex.Encode(text, u[:4])
+	text[8] = '-'
+	hex.Encode(text[9:], u[4:6])
+	text[13] = '-'
+	hex.Encode(text[14:], u[6:8])
+	text[18] = '-'
+	hex.Encode(text[19:], u[8:10])
+	text[23] = '-'
+	hex.Encode(text[24:], u[10:])
+	return text, nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler by ParseUUID.
+func (u *UUID) UnmarshalText(text []byte) error {
+	parsed, err := ParseUUID(string(text))
+	if err != nil {
+		return err
+	}
+	*u = parsed
+	return nil
+}
