@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 )
 
@@ -48,8 +50,8 @@ func (s Secret) LastFour() string {
 // String implements fmt.Stringer without the secret.
 func (s Secret) String() string { return Prefix + "…" + s.LastFour() }
 
-// GoString implements fmt.GoStringer, for %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format implements fmt.Formatter: every verb, %d and %#v included, prints String.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // MarshalText implements encoding.TextMarshaler, for JSON and the like.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
