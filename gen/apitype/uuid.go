@@ -4,6 +4,7 @@
 package apitype
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 )
@@ -75,4 +76,13 @@ func (u *UUID) UnmarshalText(text []byte) error {
 	}
 	*u = parsed
 	return nil
+}
+
+// NewUUID makes a random UUID (version 4).
+func NewUUID() UUID {
+	var u UUID
+	rand.Read(u[:]) // never fails: crypto/rand ends the program instead
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u
 }
