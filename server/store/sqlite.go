@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteBusyTimeout is how long, in milliseconds, a statement waits for another process's lock: less than a request
+// has, so that the answer names the lock and not merely the deadline.
+const sqliteBusyTimeout = "1000"
+
+// pragma is a setting of SQLite that is set on each connection and read back, because SQLite ignores what it does not
+// understand.
+type pragma struct{ name, value, readBack string }
+
+var (
+	writerPragmas = []pragma{
+		{"busy_timeout", sqliteBusyTimeout, sqliteBusyTimeout},
+		{"synchronous", "FULL", "2"}, // each commit reaches the disk before it is acknowledged
+	}
+	readerPragmas = []pragma{
+		{"busy_timeout", sqliteBusyTimeout, sqliteBusyTimeout},
+		{"query_only", "1", "1"},
+	}
+)
+
+// openSQLite opens the file path: one connection that writes, as SQLite has one writer at a time and would answer
+// SQLITE_BUSY to the others, and a pool that reads, which in WAL mode the writer does not hinder.
+func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
+	s := &Store{name: "sqlite:" + path}
+	switch {
+	case path == "":
+		return nil, fmt.Errorf("%w: sqlite: needs a path, as in sqlite:diga.db", ErrURL)
+	case path == ":memory:":
+		return nil, fmt.Errorf("%w: a store in memory would lose its deletes; write sqlite:PATH", ErrURL)
+	case strings.HasPrefix(path, "//"):
+		return nil, fmt.Errorf("%w: a path has no host; write sqlite:PATH, without //", ErrURL)
+	case strings.ContainsRune(path, 0):
+		return nil, fmt.Errorf("%w: the path contains a NUL", ErrURL)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist) && !options.Migrate:
+		return nil, fmt.Errorf("%s: %w: the file does not exist; run `diga-api migrate`", s.name, ErrOlderSchema)
+	case errors.Is(err, fs.ErrNotExist):
+		// SQLite would create it readable for everybody.
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("%s: create the file: %w", s.name, reason(err))
+		}
+		if err := file.Close(); err != nil {
+			return nil, fmt.Errorf("%s: create the file: %w", s.name, reason(err))
+		}
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", s.name, reason(err))
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a file", s.name)
+	}
+	if err := s.inspectSQLite(ctx, path, options); err != nil {
+		return nil, err
+	}
+
+	if s.write, err = connectSQLite(path, "rw", writerPragmas, "immediate"); err != nil {
+		return nil, s.explain(err)
+	}
+	s.write.SetMaxOpenConns(1)
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.read, err = connectSQLite(path, "rw", readerPragmas, "deferred"); err != nil {
+		return nil, s.explain(err)
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	var statements []*sql.Stmt
+	s.close = func() error {
+		var errs []error
+		for _, statement := range statements {
+			errs = append(errs, statement.Close())
+		}
+		// The writer goes last: the last connection moves the write-ahead log into the file.
+		return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
+	}
+
+	if err := s.enableWAL(ctx); err != nil {
+		return nil, s.explain(err)
+	}
+	if err := s.migrateSQLite(ctx, options); err != nil {
+		return nil, s.explain(err)
+	}
+	if err := errors.Join(readBack(ctx, s.write, writerPragmas), readBack(ctx, s.read, readerPragmas)); err != nil {
+		return nil, s.explain(err)
+	}
+
+	authenticate, err := s.read.PrepareContext(ctx, authenticateSQL)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	remove, err := s.write.PrepareContext(ctx, deleteSQL)
+	if err != nil {
+		authenticate.Close()
+		return nil, s.explain(err)
+	}
+	statements = []*sql.Stmt{authenticate, remove}
+	s.authenticate, s.remove = authenticate.QueryRowContext, remove.ExecContext
+	s.check = func(ctx context.Context) error {
+		tx, err := s.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE: takes the write lock
+		if err != nil {
+			return err
+		}
+		return tx.Rollback()
+	}
+	return s, nil
+}
+
+// connectSQLite describes a pool for the file; nothing is opened yet. Only _pragma= counts in the driver's URL.
+func connectSQLite(path, mode string, pragmas []pragma, txlock string) (*sql.DB, error) {
+	query := url.Values{"mode": {mode}, "_txlock": {txlock}}
+	for _, p := range pragmas {
+		query.Add("_pragma", p.name+"("+p.value+")")
+	}
+	// As a URL, so that a question mark, number sign, percent sign or space in the path is one.
+	file := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
+	connector, err := sqlite.NewConnector(file.String())
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// inspectSQLite looks at the file through a connection that cannot change it, so that a file which is refused stays
+// byte for byte what it was.
+func (s *Store) inspectSQLite(ctx context.Context, path string, options Options) error {
+	db, err := connectSQLite(path, "ro", readerPragmas, "deferred")
+	if err != nil {
+		return s.explain(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	version, err := sqliteVersion(ctx, db)
+	if err != nil {
+		return s.explain(err)
+	}
+	return s.fits(version, options.Migrate)
+}
+
+var errNotOurs = errors.New("not a store of diga-api: it holds the tables of another program")
+
+// sqliteVersion is the version of the schema, zero in an empty file.
+func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
+	const query = `SELECT count(*), coalesce(sum(type = 'table' AND name = $1), 0) FROM sqlite_schema`
+	var objects, versionTables int
+	if err := db.QueryRowContext(ctx, query, versionTable).Scan(&objects, &versionTables); err != nil {
+		return 0, err
+	}
+	switch {
+	case objects == 0:
+		return 0, nil
+	case versionTables == 0:
+		return 0, errNotOurs
+	}
+	return schemaVersion(ctx, db)
+}
+
+// enableWAL switches the file to a write-ahead log, once and for all. Of several processes that try at the same time
+// on a new file some are told at once that it is locked, whatever the busy timeout; they find it done, or try again.
+func (s *Store) enableWAL(ctx context.Context) error {
+	for {
+		var mode string
+		err := s.write.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)
+		switch {
+		case err == nil && mode == "wal":
+			return nil
+		case err == nil:
+			return fmt.Errorf("sqlite keeps journal_mode %s instead of wal", mode)
+		case !sqliteCode(err, sqlite3.SQLITE_BUSY) || ctx.Err() != nil:
+			return err
+		}
+	}
+}
+
+// migrateSQLite brings the schema up to date in one transaction that holds the write lock from its beginning, so that
+// of several processes one migrates and the others find it done. The pool has one connection: everything goose does
+// happens inside.
+func (s *Store) migrateSQLite(ctx context.Context, options Options) (err error) {
+	version, err := sqliteVersion(ctx, s.write)
+	if err != nil {
+		return err
+	}
+	if version == Head {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			_, err = s.write.ExecContext(ctx, `COMMIT`)
+		}
+		if err != nil {
+			s.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+		}
+	}()
+	if version, err = sqliteVersion(ctx, s.write); err != nil {
+		return err
+	}
+	if err := s.fits(version, options.Migrate); err != nil {
+		return err
+	}
+	// IsolateDDL is goose's name for not beginning transactions of its own.
+	return migrateUp(ctx, s.write, goose.DialectSQLite3, "sqlite", goose.WithIsolateDDL(true))
+}
+
+// readBack makes sure that the pragmas took.
+func readBack(ctx context.Context, db *sql.DB, pragmas []pragma) error {
+	for _, p := range pragmas {
+		var got string
+		if err := db.QueryRowContext(ctx, `PRAGMA `+p.name).Scan(&got); err != nil {
+			return err
+		}
+		if got != p.readBack {
+			return fmt.Errorf("sqlite keeps %s %s instead of %s", p.name, got, p.value)
+		}
+	}
+	return nil
+}
+
+// explain turns what SQLite says about the file into a sentence for its operator.
+func (s *Store) explain(err error) error {
+	switch {
+	case sqliteCode(err, sqlite3.SQLITE_NOTADB):
+		return fmt.Errorf("%s: not a database", s.name)
+	case sqliteCode(err, sqlite3.SQLITE_CORRUPT):
+		return fmt.Errorf("%s: the database is damaged, restore a backup: %w", s.name, err)
+	case sqliteCode(err, sqlite3.SQLITE_READONLY):
+		return fmt.Errorf("%s: the file is read-only", s.name)
+	case sqliteCode(err, sqlite3.SQLITE_CANTOPEN):
+		return fmt.Errorf("%s: the file cannot be opened, or no file created beside it", s.name)
+	case sqliteCode(err, sqlite3.SQLITE_BUSY):
+		return fmt.Errorf("%s: another process holds a lock on the file: %w", s.name, err)
+	case errors.Is(err, ErrOlderSchema), errors.Is(err, ErrNewerSchema):
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// sqliteCode says whether err is SQLite's, of the primary result code code.
+func sqliteCode(err error, code int) bool {
+	var sqliteErr *sqlite.Error
+	return errors.As(err, &sqliteErr) && sqliteErr.Code()&0xff == code
+}
+
+// reason is the error of a file operation without the path, which the store's name says already.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
