@@ -88,6 +88,15 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	}
 }
 
+// CheckURL says what is wrong with url itself, as Open would, without opening anything.
+func CheckURL(url string) error {
+	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
+	case "sqlite", "postgres", "postgresql":
+		return nil
+	}
+	return fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
+}
+
 // Close closes the store once the statements under way are done.
 func (s *Store) Close() error { return s.close() }
 

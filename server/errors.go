@@ -1,0 +1,208 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/contract"
+)
+
+// The error bodies that no example of the contract gives, in the shape of its ErrorResponseSchema.
+const (
+	bodyUnauthorized     = `{"status":"error","error_code":"UNAUTHORIZED","message":"Invalid or missing API key"}`
+	bodyForbidden        = `{"status":"error","error_code":"FORBIDDEN","message":"Missing required permissions"}`
+	bodyNotFound         = `{"status":"error","error_code":"NOT_FOUND","message":"Not Found"}`
+	bodyMethodNotAllowed = `{"status":"error","error_code":"METHOD_NOT_ALLOWED","message":"Method Not Allowed"}`
+	bodyInternal         = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
+)
+
+// errorWriter turns errors into answers. It is the only writer of error bodies: the caller gets a constant, the cause
+// goes to the log.
+type errorWriter struct {
+	logger *slog.Logger
+}
+
+// write is echo's HTTPErrorHandler. Echo may call it after an answer was sent, or twice: the first one stands.
+func (w errorWriter) write(err error, c echo.Context) {
+	response := c.Response()
+	if response.Committed {
+		return
+	}
+	status, body := w.answer(err, c)
+	response.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	response.WriteHeader(status)
+	if _, err := response.Write(body); err != nil {
+		w.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "answer not sent", slog.String("cause", err.Error()))
+	}
+}
+
+// answer decides the status and the body of the answer to err, and sets the headers that belong to it.
+func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte) {
+	var (
+		header    = c.Response().Header()
+		operation = contract.OperationOf(c)
+	)
+	routing, isRouting := errors.AsType[*echo.HTTPError](err)
+	switch {
+	case errors.Is(err, errNoToken):
+		header.Set(echo.HeaderWWWAuthenticate, "Bearer")
+		return http.StatusForbidden, []byte(bodyUnauthorized)
+	case errors.Is(err, errInvalidToken):
+		header.Set(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
+		return http.StatusForbidden, []byte(bodyUnauthorized)
+	case errors.Is(err, errForbidden):
+		header.Set(echo.HeaderWWWAuthenticate, `Bearer error="insufficient_scope"`)
+		return http.StatusForbidden, example(operation, http.StatusForbidden, bodyForbidden)
+	case errors.Is(err, apikey.ErrNotFound):
+		return http.StatusNotFound, example(operation, http.StatusNotFound, bodyNotFound)
+	case isRouting && operation == nil && routing.Code == http.StatusNotFound:
+		return http.StatusNotFound, []byte(bodyNotFound)
+	case isRouting && operation == nil && routing.Code == http.StatusMethodNotAllowed:
+		allow, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
+		// Echo lists OPTIONS first because it answers OPTIONS by itself; this server does not.
+		header.Set(echo.HeaderAllow, strings.TrimPrefix(allow, http.MethodOptions+", "))
+		return http.StatusMethodNotAllowed, []byte(bodyMethodNotAllowed)
+	case isRouting && routing.Code == http.StatusBadRequest:
+		// The generated code could not bind what the document allows, such as an integer beyond 64 bits.
+		return http.StatusUnprocessableEntity, validationError([]contract.Violation{{In: "request", Message: "Input should fit its type"}})
+	}
+	if malformed, ok := errors.AsType[*contract.RequestError](err); ok {
+		return http.StatusUnprocessableEntity, validationError(malformed.Violations)
+	}
+	w.log(err, c, operation)
+	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
+}
+
+// log tells the operator the cause of a 500, once.
+func (w errorWriter) log(err error, c echo.Context, operation *contract.Operation) {
+	ctx := c.Request().Context()
+	attributes := []slog.Attr{
+		slog.String("request_id", exchangeOf(ctx).requestID),
+		slog.String("operation", operationID(c)),
+		slog.String("cause", err.Error()),
+	}
+	if panicked, ok := errors.AsType[*panicError](err); ok {
+		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
+	}
+	w.logger.LogAttrs(ctx, slog.LevelError, "request not answered as it should be", attributes...)
+}
+
+// example is the body that the document itself gives for status, or else fallback.
+func example(operation *contract.Operation, status int, fallback string) []byte {
+	if operation != nil {
+		if body := operation.Example(status); body != nil {
+			return body
+		}
+	}
+	return []byte(fallback)
+}
+
+// detail is an item of HTTPValidationError, in the words of FastAPI.
+type detail struct {
+	Loc  []any  `json:"loc"`
+	Msg  string `json:"msg"`
+	Type string `json:"type"`
+}
+
+// detailTypes are the names that pydantic, which the publisher's clients know, has for the keywords of JSON Schema
+// (https://docs.pydantic.dev/latest/errors/validation_errors/).
+var detailTypes = map[string]string{
+	"required":             "missing",
+	"type":                 "type_error",
+	"enum":                 "enum",
+	"const":                "literal_error",
+	"format":               "format_error",
+	"pattern":              "string_pattern_mismatch",
+	"minLength":            "string_too_short",
+	"maxLength":            "string_too_long",
+	"minimum":              "greater_than_equal",
+	"exclusiveMinimum":     "greater_than",
+	"maximum":              "less_than_equal",
+	"exclusiveMaximum":     "less_than",
+	"multipleOf":           "multiple_of",
+	"minItems":             "too_short",
+	"maxItems":             "too_long",
+	"additionalProperties": "extra_forbidden",
+	"decode":               "parsing_error",
+	"maxBytes":             "too_large",
+}
+
+// detailOf says a violation as FastAPI does: loc leads from the part of the request to the offending value.
+func detailOf(violation contract.Violation) detail {
+	d := detail{Loc: []any{violation.In}, Msg: violation.Message, Type: detailTypes[violation.Keyword]}
+	if violation.Name != "" {
+		d.Loc = append(d.Loc, violation.Name)
+	}
+	for token := range strings.SplitSeq(strings.TrimPrefix(violation.Pointer, "/"), "/") {
+		if index, err := strconv.Atoi(token); err == nil {
+			d.Loc = append(d.Loc, index)
+		} else if token != "" {
+			d.Loc = append(d.Loc, pointerToken.Replace(token))
+		}
+	}
+	switch {
+	case violation.Keyword == "format" && violation.Format == "uuid":
+		d.Type = "uuid_parsing"
+		d.Msg = "Input should be a valid UUID"
+		if violation.Err != nil {
+			d.Msg += ", " + violation.Err.Error()
+		}
+	case violation.Keyword == "required":
+		d.Msg = "Field required"
+	case d.Type == "":
+		d.Type = "value_error"
+	}
+	return d
+}
+
+// pointerToken undoes the escapes of a JSON pointer (RFC 6901).
+var pointerToken = strings.NewReplacer("~1", "/", "~0", "~")
+
+// validationError is the body of a 422. Nothing of the input is in it.
+func validationError(violations []contract.Violation) []byte {
+	details := make([]detail, len(violations))
+	for i, violation := range violations {
+		details[i] = detailOf(violation)
+	}
+	body, err := json.Marshal(struct {
+		Detail []detail `json:"detail"`
+	}{details})
+	if err != nil { // strings and integers always encode
+		panic(err)
+	}
+	return body
+}
+
+// recoverPanic turns a panic into an error, so that the caller gets the declared 500 and the operator the stack.
+func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			switch cause := recover(); cause {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(cause) // net/http ends the connection without a word, as asked
+			default:
+				err = &panicError{cause: cause, stack: debug.Stack()}
+			}
+		}()
+		return next(c)
+	}
+}
+
+// panicError is a panic of a handler.
+type panicError struct {
+	cause any
+	stack []byte
+}
+
+// Error implements error.
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.cause) }

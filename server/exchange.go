@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/contract"
+)
+
+// exchange is what the server learns about one request on its way: made by observe, filled by those it passes, and
+// read by the log line at its end. It is the request's context, too, so that carrying it costs nothing more.
+type exchange struct {
+	context.Context
+	requestID string
+	caller    apikey.Key // zero until authenticated
+}
+
+type exchangeKey struct{}
+
+// Value implements context.Context.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+// exchangeOf finds the exchange of the request that ctx belongs to. Outside a request of this server it panics.
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// observe gives the request its id and its deadline, and logs a line when it has been answered.
+func observe(logger *slog.Logger, timeout time.Duration) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			start := time.Now()
+			request := c.Request()
+			deadline, cancel := context.WithTimeout(request.Context(), timeout)
+			defer cancel()
+			x := &exchange{Context: deadline, requestID: requestID(request.Header.Get(echo.HeaderXRequestID))}
+			c.SetRequest(request.WithContext(x))
+			c.Response().Header().Set(echo.HeaderXRequestID, x.requestID)
+
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+
+			attributes := make([]slog.Attr, 0, 8)
+			attributes = append(attributes,
+				slog.String("request_id", x.requestID),
+				slog.String("operation", operationID(c)),
+				slog.String("method", c.Request().Method),
+				slog.Int("status", c.Response().Status),
+				slog.Duration("duration", time.Since(start)))
+			if x.caller.Name != "" || x.caller.ID != (apikey.Key{}).ID {
+				attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
+			}
+			logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
+			return nil
+		}
+	}
+}
+
+// operationID is the operationId of the document for what the request was routed to; empty outside the document.
+func operationID(c echo.Context) string {
+	if operation := contract.OperationOf(c); operation != nil {
+		return operation.ID
+	}
+	return ""
+}
+
+// maxRequestID is the length in bytes up to which the caller's request id is taken over.
+const maxRequestID = 128
+
+// requestID takes over the id that the caller sent, if it is sane: printable ASCII of at most maxRequestID bytes.
+// Otherwise it makes one.
+func requestID(sent string) string {
+	sane := sent != "" && len(sent) <= maxRequestID
+	for i := 0; sane && i < len(sent); i++ {
+		sane = ' ' <= sent[i] && sent[i] <= '~'
+	}
+	if sane {
+		return sent
+	}
+	var random [16]byte
+	rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
+}

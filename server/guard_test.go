@@ -1,0 +1,170 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/gen/apiserver"
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+)
+
+// wrong implements the operation as each test wants it.
+type wrong func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error)
+
+func (f wrong) DeleteAPIKey(ctx context.Context, _ apiserver.DeleteAPIKeyRequestObject) (apiserver.DeleteAPIKeyResponseObject, error) {
+	return f(ctx)
+}
+
+// visit writes a response as each test wants it.
+type visit func(http.ResponseWriter) error
+
+func (f visit) VisitDeleteAPIKeyResponse(w http.ResponseWriter) error { return f(w) }
+
+// anybody lets every token in.
+type anybody struct{ Keys }
+
+func (anybody) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
+	return apikey.Key{ID: apitype.NewUUID()}, nil
+}
+
+const internalBody = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
+
+// serveOnce answers one delete by implementation and returns the answer and the log.
+func serveOnce(t *testing.T, implementation wrong) (*httptest.ResponseRecorder, string) {
+	t.Helper()
+	var log bytes.Buffer
+	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Timeout: defaultTimeout}
+	handler, err := newHandler(api.Document, implementation, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+apitype.NewUUID().String(), nil)
+	request.Header.Set("Authorization", "Bearer x")
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	return answer, log.String()
+}
+
+// A handler that is wrong in any way is found out: the caller gets the declared 500 without a trace of what the
+// handler did, the operator a line in the log.
+func TestWrongHandler(t *testing.T) {
+	write := func(status int, contentType, body string) wrong {
+		return func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			return visit(func(w http.ResponseWriter) error {
+				w.Header().Set("X-Leaked", "handler")
+				w.Header().Set("Content-Type", contentType)
+				w.WriteHeader(status)
+				_, err := w.Write([]byte(body))
+				return err
+			}), nil
+		}
+	}
+	for name, test := range map[string]struct {
+		handler wrong
+		logged  string
+	}{
+		"undeclared status":     {write(http.StatusTeapot, "application/json", `{}`), "418"},
+		"undeclared media type": {write(http.StatusOK, "text/html", `<p>hello`), "200"},
+		"no media type":         {write(http.StatusOK, "", `{}`), "200"},
+		"not JSON":              {write(http.StatusOK, "application/json", `{"secret":`), "200"},
+		"field missing":         {write(http.StatusNotFound, "application/json", `{"message":"secret"}`), "required"},
+		"field of another type": {write(http.StatusNotFound, "application/json", `{"error_code":7,"message":"secret"}`), "/error_code"},
+		"no body":               {write(http.StatusOK, "application/json", ``), "200"},
+		"nothing written":       {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { return nil, nil }, "DeleteAPI"},
+		"panic":                 {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic("secret plan") }, "secret plan"},
+		"error": {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			return nil, errors.New("secret cause")
+		}, "secret cause"},
+		"deadline": {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			return nil, context.DeadlineExceeded
+		}, "deadline"},
+		"written, then error": {wroteThen(func() error { return errors.New("too late") }), "too late"},
+		"written, then panic": {wroteThen(func() error { panic("too late") }), "too late"},
+		"generated type, bad value": {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(func() {})), nil
+		}, "unsupported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, log := serveOnce(t, test.handler)
+			if answer.Code != 500 || answer.Body.String() != internalBody {
+				t.Errorf("answered %d %s", answer.Code, answer.Body)
+			}
+			if answer.Header().Get("X-Leaked") != "" || answer.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("headers %v", answer.Header())
+			}
+			if answer.Header().Get("X-Request-Id") == "" {
+				t.Error("the request id is gone")
+			}
+			if name == "nothing written" {
+				test.logged = "delete_api_key_v1_api_key__id__delete"
+			}
+			if !strings.Contains(log, test.logged) || strings.Count(log, `"level":"ERROR"`) != 1 {
+				t.Errorf("logged\n%s\nwant one error with %q", log, test.logged)
+			}
+		})
+	}
+}
+
+// wroteThen writes a good answer and then goes wrong.
+func wroteThen(fail func() error) wrong {
+	return func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+		return visit(func(w http.ResponseWriter) error {
+			w.Header().Set("X-Leaked", "handler")
+			w.Header().Set("Content-Type", "application/json")
+			w.Write([]byte(`{}`))
+			return fail()
+		}), nil
+	}
+}
+
+func TestRightHandlerPasses(t *testing.T) {
+	for name, value := range map[string]any{`{}`: struct{}{}, `null`: nil, `[1,"a"]`: []any{1, "a"}, `"x"`: "x"} {
+		answer, log := serveOnce(t, func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(value)), nil
+		})
+		if got := strings.TrimSpace(answer.Body.String()); answer.Code != 200 || got != name {
+			t.Errorf("%s: answered %d %s", name, answer.Code, got)
+		}
+		if strings.Contains(log, "ERROR") {
+			t.Errorf("%s: logged %s", name, log)
+		}
+	}
+}
+
+// A response type that the document does not declare is what the handler returns by mistake, not what is sent.
+func TestAbortedHandlerEndsTheConnection(t *testing.T) {
+	defer func() {
+		if cause := recover(); cause != http.ErrAbortHandler {
+			t.Errorf("recovered %v, want http.ErrAbortHandler", cause)
+		}
+	}()
+	serveOnce(t, func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic(http.ErrAbortHandler) })
+}
+
+func TestDocumentsThatCannotBeServed(t *testing.T) {
+	document := string(api.Document)
+	for name, test := range map[string]struct{ document, complaint string }{
+		"not JSON":            {`{`, "load the contract"},
+		"another path":        {strings.ReplaceAll(document, "/v1/api_key/{id}", "/v2/api_key/{id}"), "DELETE /v1/api_key/:id"},
+		"another kind of key": {strings.ReplaceAll(document, `"scheme": "bearer"`, `"scheme": "basic"`), "CustomHTTPBearer"},
+		"bad schema":          {strings.Replace(document, `"format": "uuid"`, `"pattern": "("`, 1), "/paths/~1v1~1api_key~1{id}/delete/parameters/0/schema"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newHandler([]byte(test.document), wrong(nil), Options{Keys: anybody{}})
+			if err == nil || !strings.Contains(err.Error(), test.complaint) {
+				t.Errorf("%v, want %q", err, test.complaint)
+			}
+		})
+	}
+	if _, err := New(Options{}); err == nil {
+		t.Error("no store, no complaint")
+	}
+}

@@ -1,0 +1,142 @@
+// Package server answers the Diga API: it puts the generated interface, the contract that every request and response
+// is held to, and the store of keys into one http.Handler.
+//
+// A request passes observe (request id, deadline, log line), recovery, package contract (who is calling, does the
+// request fit the document), the generated binding, and one method of operations. Its answer, or the answer that
+// errors.go makes of an error, passes package contract on the way back.
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/gen/apiserver"
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/contract"
+)
+
+// Keys is what the server needs of a store. Every error other than apikey.ErrNotFound means that the store could not
+// answer, and becomes a 500.
+type Keys interface {
+	// Authenticate finds the live key whose secret has the given hash. It does not look at the expiry. It answers
+	// from the store itself, never from memory: a deleted key is refused by the very next request.
+	// apikey.ErrNotFound says that there is none.
+	Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error)
+
+	// Delete deletes the live key id of project and leaves tombstone in its place, in one atomic and durable step.
+	// Of concurrent calls for one key exactly one returns nil. apikey.ErrNotFound says that project has no such
+	// live key.
+	Delete(ctx context.Context, project, id apitype.UUID, tombstone apikey.Deletion) error
+}
+
+// Options are what New needs beside the contract.
+type Options struct {
+	Keys    Keys
+	Logger  *slog.Logger     // nil: slog.Default
+	Now     func() time.Time // nil: time.Now
+	Timeout time.Duration    // for one request, the store included; 0: 2 s
+}
+
+const (
+	defaultTimeout = 2 * time.Second
+
+	// maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body
+	// that is ignored because none is declared.
+	maxBodyBytes = 1 << 20
+)
+
+// operations implements the operations of the contract, one file each.
+type operations struct {
+	keys Keys
+	now  func() time.Time
+}
+
+// New makes the handler that serves the contract in api.Document. The error says what in the document, or in the
+// options, keeps it from being served.
+func New(options Options) (http.Handler, error) {
+	if options.Keys == nil {
+		return nil, fmt.Errorf("server needs a store of keys: set Options.Keys")
+	}
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Timeout == 0 {
+		options.Timeout = defaultTimeout
+	}
+	return newHandler(api.Document, &operations{keys: options.Keys, now: options.Now}, options)
+}
+
+// newHandler serves document with the given implementation; tests give it ones that break the contract.
+func newHandler(document []byte, implementation apiserver.StrictServerInterface, options Options) (http.Handler, error) {
+	authenticator := authenticator{keys: options.Keys, now: options.Now}
+	compiled, err := contract.New(document, contract.Options{
+		Authenticate: authenticator.authenticate,
+		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
+		MaxBodyBytes: maxBodyBytes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the contract: %w", err)
+	}
+	if err := checkSecuritySchemes(compiled.Document()); err != nil {
+		return nil, err
+	}
+
+	e := echo.New()
+	e.HTTPErrorHandler = errorWriter{logger: options.Logger}.write
+	e.Use(observe(options.Logger, options.Timeout), recoverPanic, refuseOtherRoutes, compiled.Middleware())
+	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
+	for _, route := range e.Routes() {
+		// A generated route that the document does not know would be served unauthenticated and unchecked.
+		if compiled.Operation(route.Method, route.Path) == nil {
+			return nil, fmt.Errorf("%s %s is served but not in the contract: run make generate", route.Method, route.Path)
+		}
+	}
+	serveDocument := func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(document))
+		return nil
+	}
+	e.GET("/openapi.json", serveDocument)
+	e.HEAD("/openapi.json", serveDocument)
+	return e, nil
+}
+
+// checkSecuritySchemes refuses a contract that asks for a kind of authentication other than the one of auth.go.
+func checkSecuritySchemes(document *openapi3.T) error {
+	if document.Components == nil {
+		return nil
+	}
+	for name, scheme := range document.Components.SecuritySchemes {
+		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
+			return fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
+		}
+	}
+	return nil
+}
+
+// refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo lets a last path parameter
+// hold slashes, and answers OPTIONS by itself; the document knows neither.
+func refuseOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.Count(c.Path(), "/") != strings.Count(echo.GetPath(c.Request()), "/") {
+			return echo.ErrNotFound
+		}
+		if c.Get(echo.ContextKeyHeaderAllow) != nil {
+			return echo.ErrMethodNotAllowed
+		}
+		return next(c)
+	}
+}
