@@ -1,0 +1,241 @@
+package contract
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// collector makes violations of the errors of one validation.
+type collector struct {
+	document   *document
+	in, name   string
+	violations []Violation
+}
+
+func (c *collector) add(v Violation) {
+	if len(c.violations) == maxViolations {
+		return
+	}
+	v.In = c.in
+	if c.name != "" {
+		v.Name = c.name
+	}
+	c.violations = append(c.violations, v)
+}
+
+// collect adds the violations of a tree of errors: of wrappers ($ref, allOf, ...) only what they wrap, of anyOf and oneOf
+// also that none of their schemas fits.
+func (c *collector) collect(e *jsonschema.ValidationError) {
+	pointer := pointerTo(e.InstanceLocation)
+	switch k := e.ErrorKind.(type) {
+	case *kind.Required:
+		c.missing(pointer, k.Missing, "required", e)
+		return
+	case *kind.DependentRequired:
+		c.missing(pointer, k.Missing, "dependentRequired", e)
+		return
+	case *kind.AdditionalProperties:
+		slices.Sort(k.Properties)
+		for _, name := range k.Properties {
+			c.add(Violation{
+				Name: name, Pointer: pointer + "/" + escapeToken(name), Keyword: "additionalProperties",
+				Message: "Extra inputs are not permitted", Err: e,
+			})
+		}
+		return
+	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf, *kind.ContentSchema:
+	case *kind.Format:
+		c.add(Violation{
+			Pointer: pointer, Keyword: "format", Format: k.Want,
+			Message: "Input should be a valid " + k.Want, Err: k.Err,
+		})
+	default:
+		c.add(Violation{Pointer: pointer, Keyword: keyword(e.ErrorKind), Message: message(e.ErrorKind), Err: e})
+	}
+	slices.SortStableFunc(e.Causes, func(a, b *jsonschema.ValidationError) int {
+		return cmp.Or(
+			cmp.Compare(c.rank(a), c.rank(b)),
+			slices.CompareFunc(a.InstanceLocation, b.InstanceLocation, compareTokens),
+			cmp.Compare(keyword(a.ErrorKind), keyword(b.ErrorKind)),
+		)
+	})
+	for _, cause := range e.Causes {
+		c.collect(cause)
+	}
+}
+
+func (c *collector) missing(pointer string, names []string, keyword string, err error) {
+	for _, name := range names {
+		c.add(Violation{
+			Name: name, Pointer: pointer + "/" + escapeToken(name), Keyword: keyword, Message: "Field required", Err: err,
+		})
+	}
+}
+
+// rank is the place of the broken schema in the document. The errors of the properties of one object are in no order of
+// their own: the compiled schema keeps its properties in a map.
+func (c *collector) rank(e *jsonschema.ValidationError) int {
+	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
+	pointer, err := url.PathUnescape(fragment)
+	if err != nil {
+		return 0
+	}
+	return c.document.offsets[pointer]
+}
+
+// compareTokens orders the tokens of pointers, indices of arrays by number.
+func compareTokens(a, b string) int {
+	i, errA := strconv.Atoi(a)
+	j, errB := strconv.Atoi(b)
+	if errA == nil && errB == nil {
+		return cmp.Compare(i, j)
+	}
+	return cmp.Compare(a, b)
+}
+
+func keyword(k jsonschema.ErrorKind) string {
+	switch k.(type) {
+	case *kind.Not:
+		return "not"
+	case *kind.FalseSchema:
+		return "false"
+	case *kind.InvalidJsonValue:
+		return "decode"
+	}
+	if path := k.KeywordPath(); len(path) > 0 {
+		return path[0]
+	}
+	return "schema"
+}
+
+// message says what is wanted, never what was got.
+func message(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Type:
+		return typeMessage(k.Want)
+	case *kind.Enum, *kind.Const:
+		return "Input should be one of the permitted values"
+	case *kind.AnyOf, *kind.OneOf:
+		return "Input should fit one of the alternatives"
+	case *kind.Not, *kind.FalseSchema:
+		return "Input is not permitted here"
+	case *kind.MinLength:
+		return fmt.Sprintf("String should have at least %s", count(k.Want, "character"))
+	case *kind.MaxLength:
+		return fmt.Sprintf("String should have at most %s", count(k.Want, "character"))
+	case *kind.Pattern:
+		return "String should match the declared pattern"
+	case *kind.Minimum:
+		return "Input should be greater than or equal to " + k.Want.RatString()
+	case *kind.Maximum:
+		return "Input should be less than or equal to " + k.Want.RatString()
+	case *kind.ExclusiveMinimum:
+		return "Input should be greater than " + k.Want.RatString()
+	case *kind.ExclusiveMaximum:
+		return "Input should be less than " + k.Want.RatString()
+	case *kind.MultipleOf:
+		return "Input should be a multiple of " + k.Want.RatString()
+	case *kind.MinItems:
+		return fmt.Sprintf("List should have at least %s", count(k.Want, "item"))
+	case *kind.MaxItems:
+		return fmt.Sprintf("List should have at most %s", count(k.Want, "item"))
+	case *kind.UniqueItems:
+		return "List should not have equal items"
+	case *kind.Contains, *kind.MinContains:
+		return "List should have more items of the declared kind"
+	case *kind.MaxContains:
+		return "List should have fewer items of the declared kind"
+	case *kind.MinProperties:
+		return fmt.Sprintf("Object should have at least %s", count(k.Want, "member"))
+	case *kind.MaxProperties:
+		return fmt.Sprintf("Object should have at most %s", count(k.Want, "member"))
+	case *kind.PropertyNames:
+		return "Object should not have a member of this name"
+	case *kind.InvalidJsonValue:
+		return "Input should be a JSON value"
+	}
+	return "Input should fit the declared schema"
+}
+
+func typeMessage(want []string) string {
+	names := make([]string, len(want))
+	for i, t := range want {
+		switch t {
+		case "object", "integer", "array":
+			names[i] = "an " + t
+		case "null":
+			names[i] = t
+		default:
+			names[i] = "a " + t
+		}
+	}
+	return "Input should be " + strings.Join(names, " or ")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// walk validates with kin-openapi's walker, which has an order of its own that is the same every time.
+func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidationOption) []Violation {
+	options := s.compiler.walking
+	if visit != nil {
+		options = append(slices.Clip(options), visit)
+	}
+	err := s.walked.VisitJSON(value, options...)
+	if err == nil {
+		return nil
+	}
+	c := collector{document: s.compiler.document, in: in, name: name}
+	c.collectWalked(err)
+	return c.violations
+}
+
+func (c *collector) collectWalked(err error) {
+	if many, ok := errors.AsType[openapi3.MultiError](err); ok {
+		for _, err := range many {
+			c.collectWalked(err)
+		}
+		return
+	}
+	e, ok := errors.AsType[*openapi3.SchemaError](err)
+	if !ok {
+		c.add(Violation{Keyword: "schema", Message: "Input should fit the declared schema", Err: err})
+		return
+	}
+	v := Violation{Pointer: pointerTo(e.JSONPointer()), Keyword: e.SchemaField, Err: err}
+	switch v.Keyword {
+	case "required":
+		v.Message = "Field required"
+		if path := e.JSONPointer(); len(path) > 0 {
+			v.Name = path[len(path)-1]
+		}
+	case "format":
+		v.Format = e.Schema.Format
+		v.Message = "Input should be a valid " + v.Format
+		if e.Origin != nil {
+			v.Err = e.Origin
+		}
+	case "type", "nullable":
+		v.Keyword = "type"
+		v.Message = typeMessage(e.Schema.Type.Slice())
+	case "properties", "additionalProperties":
+		v.Keyword = "additionalProperties"
+		v.Message = "Extra inputs are not permitted"
+	default:
+		v.Message = "Input should fit the declared " + v.Keyword
+	}
+	c.add(v)
+}

@@ -1,0 +1,199 @@
+// Package contract holds requests and responses to an OpenAPI document that is compiled once.
+package contract
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// defaultMaxBodyBytes is the limit of a request's body when Options name none.
+const defaultMaxBodyBytes = 1 << 20
+
+// Options say what a document cannot.
+type Options struct {
+	// Authenticate is asked whether the request meets a security scheme. It is required when the document has any
+	// security requirement. Its error reaches the error handler within a SecurityError. The request with which it replaces
+	// RequestValidationInput.Request, with more in its context, say, is the one the handler gets.
+	Authenticate openapi3filter.AuthenticationFunc
+	// Formats of strings, by name, that are checked beside, or in place of, those kin-openapi knows.
+	Formats map[string]func(string) error
+	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
+	MaxBodyBytes int64
+}
+
+// Contract is an OpenAPI document, compiled. It may be used by any number of goroutines.
+type Contract struct {
+	doc        *openapi3.T
+	options    Options
+	compiler   *compiler
+	operations []*Operation
+	routes     map[route]*Operation
+}
+
+type route struct{ method, path string }
+
+// Operation is one operation of the document.
+type Operation struct {
+	ID     string // its operationId
+	Method string // in capital letters
+	Path   string // as the document has it, like "/v1/pets/{id}"
+
+	contract   *Contract
+	route      routers.Route
+	security   []requirement
+	parameters []parameter
+	hasQuery   bool
+	body       *requestBody
+	responses  map[int]*response // by status; by its hundreds for a range like 4XX; 0 is the default
+}
+
+// New compiles an OpenAPI document, JSON, of version 3.0 or later. An error names the JSON pointer of what is wrong.
+func New(document []byte, options Options) (*Contract, error) {
+	c := &Contract{options: options, routes: make(map[route]*Operation)}
+	if c.options.MaxBodyBytes == 0 {
+		c.options.MaxBodyBytes = defaultMaxBodyBytes
+	}
+	d, err := parseDocument(document)
+	if err != nil {
+		return nil, fmt.Errorf("read OpenAPI document: %w", err)
+	}
+	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
+		return nil, fmt.Errorf("load OpenAPI document: %w", err)
+	}
+	if c.compiler, err = newCompiler(d, c.doc, options.Formats); err != nil {
+		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
+	}
+	if err := c.compile(); err != nil {
+		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
+	}
+	if err := c.doc.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("validate OpenAPI document: %w", err)
+	}
+	return c, nil
+}
+
+// compile compiles every schema of the components, also those no operation uses, and every operation.
+func (c *Contract) compile() error {
+	if c.doc.Components != nil {
+		for name, ref := range c.doc.Components.Schemas {
+			if _, err := c.compiler.compile("/components/schemas/"+escapeToken(name), ref.Value); err != nil {
+				return err
+			}
+		}
+	}
+	d := c.compiler.document
+	for path, item := range c.doc.Paths.Map() {
+		itemPointer, err := d.resolve("/paths/" + escapeToken(path))
+		if err != nil {
+			return err
+		}
+		for method, model := range item.Operations() {
+			pointer := itemPointer + "/" + strings.ToLower(method)
+			if _, ok := d.at(pointer); !ok {
+				pointer = itemPointer + "/additionalOperations/" + escapeToken(method)
+			}
+			o := &Operation{
+				ID: model.OperationID, Method: method, Path: path, contract: c,
+				route: routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: model},
+			}
+			if err := o.compile(itemPointer, pointer); err != nil {
+				return fmt.Errorf("%s: %w", pointer, err)
+			}
+			echoPath, err := echoPath(path)
+			if err != nil {
+				return fmt.Errorf("%s: %w", itemPointer, err)
+			}
+			if other, ok := c.routes[route{method, echoPath}]; ok {
+				return fmt.Errorf("%s: same route as %s", pointer, other)
+			}
+			c.routes[route{method, echoPath}] = o
+			c.operations = append(c.operations, o)
+		}
+	}
+	slices.SortFunc(c.operations, func(a, b *Operation) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
+	})
+	return nil
+}
+
+func (o *Operation) compile(itemPointer, pointer string) error {
+	var err error
+	if o.security, err = o.contract.security(o.route.Operation); err != nil {
+		return err
+	}
+	if err = o.compileParameters(itemPointer, pointer); err != nil {
+		return err
+	}
+	if err = o.compileBody(pointer); err != nil {
+		return err
+	}
+	return o.compileResponses(pointer)
+}
+
+var pathParameter = regexp.MustCompile(`{[.;?]?([^{}*]+)\*?}`)
+
+// echoPath is the route under which the code that oapi-codegen generates registers path.
+func echoPath(path string) (string, error) {
+	for _, found := range pathParameter.FindAllStringIndex(path, -1) {
+		if end := found[1]; end < len(path) && path[end] != '/' {
+			return "", fmt.Errorf("echo cannot route %q: a parameter has to end its segment", path)
+		}
+	}
+	return pathParameter.ReplaceAllString(strings.ReplaceAll(path, ":", `\:`), ":$1"), nil
+}
+
+// Operations are all operations, sorted by path and method.
+func (c *Contract) Operations() []*Operation { return slices.Clone(c.operations) }
+
+// Operation is the one that echo routes requests of method to under echoPath, its path of the route like "/v1/pets/:id";
+// nil when the document has none.
+func (c *Contract) Operation(method, echoPath string) *Operation {
+	return c.routes[route{method, echoPath}]
+}
+
+// String names the operation for people.
+func (o *Operation) String() string { return o.Method + " " + o.Path }
+
+// Example is the example body that the document declares for the JSON answer of status, compact, its members in the
+// order of the document; nil when there is none. With several, it is the first.
+func (o *Operation) Example(status int) []byte {
+	r := o.response(status)
+	if r == nil {
+		return nil
+	}
+	return bytes.Clone(r.example)
+}
+
+// example is the first example of the media type at pointer.
+func (d *document) example(pointer string) []byte {
+	raw := d.raw(pointer + "/example")
+	if name, ok := d.first(pointer + "/examples"); raw == nil && ok {
+		if found, err := d.resolve(pointer + "/examples/" + escapeToken(name)); err == nil {
+			raw = d.raw(found + "/value")
+		}
+	}
+	if raw == nil {
+		return nil
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return nil
+	}
+	return compact.Bytes()
+}
+
+// bodyless says whether an answer of status to method has no body, whatever the document says.
+func bodyless(method string, status int) bool {
+	return method == http.MethodHead || status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
+}

@@ -1,0 +1,304 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+)
+
+// parameter is a parameter of an operation or a header of a response.
+type parameter struct {
+	in, name string
+	required bool
+	schema   *schema // nil when any value will do
+	index    int     // of a path parameter in the route
+	plain    bool    // a string that needs no decoding
+	empty    bool    // allowEmptyValue
+
+	// decoding is what kin-openapi is given in place of the parameter. Its decoder has no exported name, so it is asked to
+	// validate: against a schema that keeps what the decoder looks at, but refuses every value. The refusal holds the value.
+	decoding *openapi3.Parameter
+}
+
+// compileParameters prepares the parameters of the path and of the operation, in the order of the document.
+func (o *Operation) compileParameters(itemPointer, pointer string) error {
+	own := o.route.Operation.Parameters
+	for i, ref := range o.route.PathItem.Parameters {
+		if own.GetByInAndName(ref.Value.In, ref.Value.Name) != nil {
+			continue
+		}
+		if err := o.compileParameter(fmt.Sprintf("%s/parameters/%d", itemPointer, i), ref.Value); err != nil {
+			return err
+		}
+	}
+	for i, ref := range own {
+		if err := o.compileParameter(fmt.Sprintf("%s/parameters/%d", pointer, i), ref.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *Operation) compileParameter(pointer string, model *openapi3.Parameter) error {
+	p, err := o.contract.compiler.parameter(pointer, model)
+	if err != nil {
+		return err
+	}
+	switch p.in {
+	case openapi3.ParameterInQuery:
+		o.hasQuery = true
+	case openapi3.ParameterInPath:
+		names := pathParameter.FindAllStringSubmatch(o.Path, -1)
+		if p.index = slices.IndexFunc(names, func(m []string) bool { return m[1] == p.name }); p.index < 0 {
+			return fmt.Errorf("%s: parameter %q is not in the path", pointer, p.name)
+		}
+	}
+	o.parameters = append(o.parameters, p)
+	return nil
+}
+
+// parameter prepares the parameter at pointer.
+func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (parameter, error) {
+	p := parameter{in: model.In, name: model.Name, required: model.Required, empty: model.AllowEmptyValue}
+	if p.in == openapi3.ParameterInHeader {
+		p.name = http.CanonicalHeaderKey(p.name)
+	}
+	pointer, err := c.document.resolve(pointer)
+	if err != nil {
+		return p, err
+	}
+	decoding := *model
+	p.decoding = &decoding
+	if model.Content != nil {
+		decoding.Content = maps.Clone(model.Content)
+		for mime, media := range model.Content {
+			if media.Schema == nil {
+				continue
+			}
+			refusing := *media
+			refusing.Schema = refuseAll(media.Schema.Value)
+			decoding.Content[mime] = &refusing
+			if p.schema, err = c.mediaSchema(pointer+"/content/"+escapeToken(mime), media); err != nil {
+				return p, err
+			}
+		}
+		return p, nil
+	}
+	if model.Schema == nil {
+		return p, nil
+	}
+	decoding.Schema = refuseAll(model.Schema.Value)
+	p.plain = isPlain(model)
+	p.schema, err = c.compile(pointer+"/schema", model.Schema.Value)
+	return p, err
+}
+
+// refuseAll is a schema by which kin-openapi decodes what it would decode by s, and that no value fits.
+func refuseAll(s *openapi3.Schema) *openapi3.SchemaRef {
+	never := false
+	return openapi3.NewSchemaRef("", &openapi3.Schema{
+		Type: s.Type, Format: s.Format, Default: s.Default, Items: s.Items, Properties: s.Properties,
+		AdditionalProperties: s.AdditionalProperties, AllOf: s.AllOf, AnyOf: s.AnyOf, OneOf: s.OneOf,
+		Always: &never,
+	})
+}
+
+// isPlain says whether the value of the parameter is the very string that was sent. That of a schema without a type is
+// one, too.
+func isPlain(model *openapi3.Parameter) bool {
+	s := model.Schema.Value
+	if s.Type != nil && !s.Type.Is(openapi3.TypeString) || s.Default != nil || s.AllOf != nil || s.AnyOf != nil || s.OneOf != nil {
+		return false
+	}
+	switch model.In {
+	case openapi3.ParameterInPath, openapi3.ParameterInHeader:
+		return model.Style == "" || model.Style == openapi3.SerializationSimple
+	}
+	return model.Style == "" || model.Style == openapi3.SerializationForm
+}
+
+// source is where the values of parameters come from.
+type source struct {
+	request *http.Request
+	query   url.Values
+	path    []string          // values in the order of the route, unescaped
+	named   map[string]string // the same by name, when kin-openapi decodes them
+}
+
+// newSource reads the parameters of a request. Whatever is not well-formed is a violation.
+func (o *Operation) newSource(c echo.Context) (source, []Violation) {
+	s := source{request: c.Request(), path: c.ParamValues()}
+	var violations []Violation
+	if len(s.path) > 0 && s.request.URL.RawPath != "" {
+		// echo has matched the escaped path, and hands out its segments as they were sent.
+		s.path = slices.Clone(s.path)
+		for i, value := range s.path {
+			unescaped, err := url.PathUnescape(value)
+			if err != nil {
+				name := c.ParamNames()[i]
+				violations = append(violations, undecodable("path", name, "Input should be well-formed percent-encoding", err))
+			}
+			s.path[i] = unescaped
+		}
+	}
+	if o.hasQuery && s.request.URL.RawQuery != "" {
+		// echo keeps what it parsed for the binding of the handler, and leaves out what it cannot parse.
+		s.query = c.QueryParams()
+		if err := wellFormedQuery(s.request.URL.RawQuery); err != nil {
+			violations = append(violations, undecodable("query", "", "Query should be well-formed percent-encoding", err))
+		}
+	}
+	return s, violations
+}
+
+var errSemicolon = errors.New("semicolon in query")
+
+// wellFormedQuery is why url.ParseQuery would leave out part of the query.
+func wellFormedQuery(query string) error {
+	for i := 0; i < len(query); i++ {
+		switch query[i] {
+		case ';':
+			return errSemicolon
+		case '%':
+			if i+2 >= len(query) || !isHex(query[i+1]) || !isHex(query[i+2]) {
+				return url.EscapeError(query[i:min(i+3, len(query))])
+			}
+		}
+	}
+	return nil
+}
+
+func isHex(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
+}
+
+// check is how the parameter breaks the document.
+func (p *parameter) check(s *source) []Violation {
+	if p.schema == nil {
+		return nil
+	}
+	var value any
+	if p.plain {
+		text, found := p.text(s)
+		if !found {
+			return p.missing()
+		}
+		if text == "" && p.empty {
+			return nil
+		}
+		value = text
+	} else {
+		decoded, violations := p.decode(s)
+		if decoded == nil {
+			return violations
+		}
+		value = decoded
+	}
+	if !validText(value) {
+		return []Violation{undecodable(p.in, p.name, "Input should be valid UTF-8", errNotUTF8)}
+	}
+	return p.schema.validate(value, p.in, p.name, nil)
+}
+
+func (p *parameter) missing() []Violation {
+	if !p.required {
+		return nil
+	}
+	return []Violation{{
+		In: p.in, Name: p.name, Keyword: "required", Message: "Field required", Err: openapi3filter.ErrInvalidRequired,
+	}}
+}
+
+// text is the string that was sent as the parameter, by the rules of kin-openapi: the first that is not empty.
+func (p *parameter) text(s *source) (text string, found bool) {
+	switch p.in {
+	case openapi3.ParameterInPath:
+		if p.index < len(s.path) {
+			text = s.path[p.index]
+		}
+		return text, text != ""
+	case openapi3.ParameterInQuery:
+		values := s.query[p.name]
+		for _, value := range values {
+			if value != "" {
+				return value, true
+			}
+		}
+		return "", len(values) > 0
+	case openapi3.ParameterInHeader:
+		if values := s.request.Header[p.name]; len(values) > 0 {
+			return values[0], true
+		}
+	case openapi3.ParameterInCookie:
+		if cookie, err := s.request.Cookie(p.name); err == nil {
+			return cookie.Value, true
+		}
+	}
+	return "", false
+}
+
+// decode asks kin-openapi for the value. It is nil when there is none to validate.
+func (p *parameter) decode(s *source) (any, []Violation) {
+	input := openapi3filter.RequestValidationInput{Request: s.request, QueryParams: s.query}
+	switch p.in {
+	case openapi3.ParameterInPath:
+		if s.named == nil {
+			s.named = make(map[string]string, len(s.path))
+		}
+		s.named[p.name], _ = p.text(s)
+		input.PathParams = s.named
+	case openapi3.ParameterInQuery:
+		if input.QueryParams == nil {
+			input.QueryParams = url.Values{}
+		}
+		// Where a default takes the place of the missing value, kin-openapi writes it into the URL, but echo has parsed it.
+		before := s.request.URL.RawQuery
+		defer func() {
+			if s.request.URL.RawQuery != before && s.query != nil {
+				clear(s.query)
+				maps.Copy(s.query, s.request.URL.Query())
+			}
+		}()
+	}
+	err := openapi3filter.ValidateParameter(s.request.Context(), &input, p.decoding)
+	if err == nil {
+		return nil, nil
+	}
+	if refusal, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		return refusal.Value, nil
+	}
+	if errors.Is(err, openapi3filter.ErrInvalidRequired) {
+		return nil, p.missing()
+	}
+	if errors.Is(err, openapi3filter.ErrInvalidEmptyValue) {
+		return nil, []Violation{{
+			In: p.in, Name: p.name, Keyword: "allowEmptyValue", Message: "Input should not be empty", Err: err,
+		}}
+	}
+	return nil, []Violation{undecodable(p.in, p.name, "Input should be of the declared type", err)}
+}
+
+// validText says whether every string of the value is UTF-8, as all text in JSON is.
+func validText(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !validText(item) })
+	case map[string]any:
+		for name, member := range v {
+			if !utf8.ValidString(name) || !validText(member) {
+				return false
+			}
+		}
+	}
+	return true
+}

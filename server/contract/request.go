@@ -1,0 +1,200 @@
+package contract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+)
+
+// requestBody is what an operation declares of the bodies of its requests.
+type requestBody struct {
+	required bool
+	content  content
+}
+
+// content is the media types a body may have.
+type content struct {
+	declared openapi3.Content
+	schemas  map[*openapi3.MediaType]*schema
+}
+
+func (c *compiler) content(pointer string, declared openapi3.Content) (content, error) {
+	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema)}
+	for mime, media := range declared {
+		s, err := c.mediaSchema(pointer+"/content/"+escapeToken(mime), media)
+		if err != nil {
+			return found, err
+		}
+		found.schemas[media] = s
+	}
+	return found, nil
+}
+
+// mediaSchema compiles the schema of the media type at pointer; nil when it has none.
+func (c *compiler) mediaSchema(pointer string, media *openapi3.MediaType) (*schema, error) {
+	pointer, err := c.document.resolve(pointer)
+	if err != nil || media.Schema == nil {
+		return nil, err
+	}
+	return c.compile(pointer+"/schema", media.Schema.Value)
+}
+
+func (o *Operation) compileBody(pointer string) error {
+	ref := o.route.Operation.RequestBody
+	if ref == nil {
+		return nil
+	}
+	pointer, err := o.contract.compiler.document.resolve(pointer + "/requestBody")
+	if err != nil {
+		return err
+	}
+	o.body = &requestBody{required: ref.Value.Required}
+	o.body.content, err = o.contract.compiler.content(pointer, ref.Value.Content)
+	return err
+}
+
+// checkRequest is how a request breaks the document: a *RequestError with every violation, or why its body could not be
+// read. A body that was read is there again for the handler.
+func (o *Operation) checkRequest(c echo.Context) error {
+	s, violations := o.newSource(c)
+	for i := range o.parameters {
+		violations = append(violations, o.parameters[i].check(&s)...)
+	}
+	found, err := o.checkBody(s.request)
+	if err != nil {
+		return err
+	}
+	violations = append(violations, found...)
+	if len(violations) == 0 {
+		return nil
+	}
+	return &RequestError{Operation: o, Violations: violations[:min(len(violations), maxViolations)]}
+}
+
+func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
+	limit := o.contract.options.MaxBodyBytes
+	if r.ContentLength > limit {
+		return tooLarge(limit), nil
+	}
+	if o.body == nil {
+		return nil, nil
+	}
+	data, err := readBody(r, limit)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || int64(len(data)) > limit {
+		return tooLarge(limit), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read request body: %w", err)
+	}
+	if len(data) == 0 {
+		if o.body.required {
+			return []Violation{{In: "body", Keyword: "required", Message: "Field required", Err: openapi3filter.ErrInvalidRequired}}, nil
+		}
+		return nil, nil
+	}
+	replayed := &replayedBody{Reader: bytes.NewReader(data)}
+	r.Body = replayed
+	r.ContentLength = int64(len(data))
+	if len(o.body.content.declared) == 0 {
+		return nil, nil
+	}
+	contentType := r.Header.Get(echo.HeaderContentType)
+	media := o.body.content.declared.Get(contentType)
+	if media == nil {
+		return []Violation{wrongMediaType}, nil
+	}
+	schema := o.body.content.schemas[media]
+	if schema == nil {
+		return nil, nil
+	}
+	var value any
+	if isJSON(contentType, media) {
+		if value, err = decodeJSON(data); err != nil {
+			return []Violation{undecodable("body", "", "Input should be valid JSON", err)}, nil
+		}
+		r.Body = &validatedBody{replayedBody: replayed, value: value}
+	} else if value, err = decodeBody(data, r.Header, media); err != nil {
+		return []Violation{undecodable("body", "", "Input should be of the declared media type", err)}, nil
+	}
+	return schema.validate(value, "body", "", openapi3.VisitAsRequest()), nil
+}
+
+var wrongMediaType = Violation{
+	In: "header", Name: echo.HeaderContentType, Keyword: "content", Message: "Media type should be a declared one",
+}
+
+func tooLarge(limit int64) []Violation {
+	return []Violation{{In: "body", Keyword: "maxBytes", Message: fmt.Sprintf("Body should have at most %d bytes", limit)}}
+}
+
+// readBody reads the body once, up to one byte more than limit.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	var data bytes.Buffer
+	if r.ContentLength > 0 {
+		data.Grow(int(r.ContentLength) + bytes.MinRead) // room to see the end without growing again
+	}
+	_, err := data.ReadFrom(io.LimitReader(r.Body, limit+1))
+	return data.Bytes(), err
+}
+
+// replayedBody is a body that was read.
+type replayedBody struct{ *bytes.Reader }
+
+func (*replayedBody) Close() error { return nil }
+
+// validatedBody is one of JSON. The code that oapi-codegen generates looks for ValidatedValue, so that the handler gets
+// exactly what was validated.
+type validatedBody struct {
+	*replayedBody
+	value any
+}
+
+// ValidatedValue is the decoded body.
+func (b *validatedBody) ValidatedValue() any { return b.value }
+
+// isJSON says whether a body of contentType, which matched media, is decoded as JSON.
+func isJSON(contentType string, media *openapi3.MediaType) bool {
+	if isBinary(media) {
+		return false
+	}
+	mime := mediaType(contentType)
+	return mime == "application/json" || strings.HasSuffix(mime, "+json")
+}
+
+func isBinary(media *openapi3.MediaType) bool {
+	return media.Schema != nil && media.Schema.Value.Type.Is(openapi3.TypeString) && media.Schema.Value.Format == "binary"
+}
+
+// mediaType is contentType without its parameters, in lower case.
+func mediaType(contentType string) string {
+	mime, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(mime))
+}
+
+var errNoDecoder = errors.New("no decoder for the media type")
+
+// decodeBody decodes a body that is not JSON with kin-openapi's decoder for it.
+func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any, error) {
+	decoder := openapi3filter.RegisteredBodyDecoder(mediaType(header.Get(echo.HeaderContentType)))
+	if isBinary(media) {
+		decoder = openapi3filter.FileBodyDecoder
+	}
+	if decoder == nil {
+		decoder = openapi3filter.RegisteredBodyDecoder("*/*")
+	}
+	if decoder == nil {
+		return nil, errNoDecoder
+	}
+	encoding := func(part string) *openapi3.Encoding { return media.Encoding[part] }
+	return decoder(bytes.NewReader(data), header, media.Schema, encoding)
+}

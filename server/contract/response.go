@@ -1,0 +1,113 @@
+package contract
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+)
+
+// response is what an operation declares for one status, a range of them, or by default.
+type response struct {
+	headers []parameter
+	content content
+	example []byte
+}
+
+func (o *Operation) compileResponses(pointer string) error {
+	o.responses = make(map[int]*response)
+	for key, ref := range o.route.Operation.Responses.Map() {
+		status, err := statusKey(key)
+		if err != nil {
+			return fmt.Errorf("responses/%s: %w", key, err)
+		}
+		found, err := o.contract.compiler.document.resolve(pointer + "/responses/" + escapeToken(key))
+		if err != nil {
+			return err
+		}
+		if o.responses[status], err = o.contract.compiler.response(found, ref.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statusKey is the status, the hundreds of its range, or 0 for the default.
+func statusKey(key string) (int, error) {
+	if key == "default" {
+		return 0, nil
+	}
+	hundreds, isRange := strings.CutSuffix(key, "XX")
+	status, err := strconv.Atoi(hundreds)
+	if err != nil || isRange != (len(hundreds) == 1) || status < 1 || status > 999 {
+		return 0, fmt.Errorf("%q is no status", key)
+	}
+	return status, nil
+}
+
+// response is what the document declares for status; nil when that is nothing.
+func (o *Operation) response(status int) *response {
+	for _, key := range [...]int{status, status / 100, 0} {
+		if r, ok := o.responses[key]; ok {
+			return r
+		}
+	}
+	return nil
+}
+
+func (c *compiler) response(pointer string, model *openapi3.Response) (*response, error) {
+	var r response
+	var err error
+	if r.content, err = c.content(pointer, model.Content); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(model.Headers)) {
+		if http.CanonicalHeaderKey(name) == echo.HeaderContentType {
+			continue // the media types say it
+		}
+		// A header is a parameter without a place, whose style is that of header parameters.
+		header := model.Headers[name].Value.Parameter
+		header.In, header.Name = openapi3.ParameterInHeader, name
+		p, err := c.parameter(pointer+"/headers/"+escapeToken(name), &header)
+		if err != nil {
+			return nil, err
+		}
+		r.headers = append(r.headers, p)
+	}
+	media := slices.SortedFunc(maps.Keys(model.Content), func(a, b string) int {
+		offsets := c.document.offsets
+		return cmp.Compare(offsets[pointer+"/content/"+escapeToken(a)], offsets[pointer+"/content/"+escapeToken(b)])
+	})
+	for _, mime := range media {
+		if !isJSON(mime, model.Content[mime]) {
+			continue
+		}
+		found, err := c.document.resolve(pointer + "/content/" + escapeToken(mime))
+		if err != nil {
+			return nil, err
+		}
+		if r.example = c.document.example(found); r.example != nil {
+			break
+		}
+	}
+	return &r, nil
+}
+
+// checkHeaders is how the headers of a response break the document.
+func (r *response) checkHeaders(header http.Header) []Violation {
+	if len(r.headers) == 0 {
+		return nil
+	}
+	s := source{request: &http.Request{Header: header}}
+	var violations []Violation
+	for i := range r.headers {
+		violations = append(violations, r.headers[i].check(&s)...)
+	}
+	return violations
+}

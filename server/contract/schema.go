@@ -1,0 +1,115 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// documentURL is what the document is called within the compiler. It only has to be absolute.
+const documentURL = "openapi:///document"
+
+// schema validates decoded values against one schema of the document. Documents of OpenAPI 3.1 and later have JSON
+// Schema 2020-12, compiled; those of 3.0 have a dialect of its own (nullable, exclusiveMinimum as a bool), which
+// kin-openapi walks without compiling anything.
+type schema struct {
+	compiled *jsonschema.Schema // nil in a document of 3.0
+	walked   *openapi3.Schema
+	compiler *compiler
+}
+
+// compiler compiles the schemas of one document.
+type compiler struct {
+	document *document
+	schemas  *jsonschema.Compiler // nil in a document of 3.0
+	formats  map[string]func(string) error
+	walking  []openapi3.SchemaValidationOption // of kin-openapi's walker
+}
+
+func newCompiler(d *document, doc *openapi3.T, formats map[string]func(string) error) (*compiler, error) {
+	c := &compiler{document: d, formats: formats}
+	if !doc.IsOpenAPI31OrLater() {
+		validators := make(map[string]openapi3.StringFormatValidator, len(formats))
+		for name, check := range formats {
+			validators[name] = openapi3.NewCallbackValidator(check)
+		}
+		c.walking = []openapi3.SchemaValidationOption{
+			openapi3.MultiErrors(), openapi3.WithStringFormatValidators(validators),
+		}
+		return c, nil
+	}
+	c.schemas = jsonschema.NewCompiler()
+	c.schemas.DefaultDraft(jsonschema.Draft2020)
+	c.schemas.UseLoader(nothingElse{})
+	c.schemas.AssertFormat()
+	c.registerFormats(d.root)
+	if err := c.schemas.AddResource(documentURL, d.root); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// nothingElse is the loader of whatever is not the document.
+type nothingElse struct{}
+
+func (nothingElse) Load(string) (any, error) {
+	return nil, errors.New("$ref leads out of the document")
+}
+
+// compile makes the schema at pointer ready for validation. Of walked, kin-openapi's model of the same schema, documents
+// of 3.0 are validated with.
+func (c *compiler) compile(pointer string, walked *openapi3.Schema) (*schema, error) {
+	s := &schema{walked: walked, compiler: c}
+	if c.schemas == nil {
+		return s, nil
+	}
+	var err error
+	if s.compiled, err = c.schemas.Compile(documentURL + "#" + (&url.URL{Path: pointer}).EscapedPath()); err != nil {
+		return nil, fmt.Errorf("compile schema %s: %w", offender(pointer, err), err)
+	}
+	return s, nil
+}
+
+// offender is the pointer of the schema the compiler complains of: the one at pointer, or one that it leads to.
+func offender(pointer string, err error) string {
+	location := ""
+	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
+		location = e.URL
+	} else if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
+		location = e.URL
+		if v, ok := errors.AsType[*jsonschema.ValidationError](e.Err); ok {
+			for len(v.Causes) > 0 {
+				v = v.Causes[0]
+			}
+			location += pointerTo(v.InstanceLocation)
+		}
+	}
+	if _, fragment, ok := strings.Cut(location, "#"); ok {
+		if found, err := url.PathUnescape(fragment); err == nil {
+			return found
+		}
+	}
+	return pointer
+}
+
+// validate is how value breaks the schema, in the order of the document.
+func (s *schema) validate(value any, in, name string, visit openapi3.SchemaValidationOption) []Violation {
+	if s.compiled == nil {
+		return s.walk(value, in, name, visit)
+	}
+	err := s.compiled.Validate(value)
+	if err == nil {
+		return nil
+	}
+	c := collector{document: s.compiler.document, in: in, name: name}
+	if verr, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		c.collect(verr)
+	} else {
+		c.add(Violation{Keyword: "decode", Message: "Input should be a JSON value", Err: err})
+	}
+	return c.violations
+}
