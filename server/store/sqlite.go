@@ -99,6 +99,11 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 		return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
 	}
 
+	s.lost = func(error) bool { return false }
+	s.stats = func() []PoolStats {
+		return []PoolStats{sqliteStats("write", s.write), sqliteStats("read", s.read)}
+	}
+
 	if err := s.enableWAL(ctx); err != nil {
 		return nil, s.explain(err)
 	}
@@ -128,6 +133,18 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 		return tx.Rollback()
 	}
 	return s, nil
+}
+
+func sqliteStats(name string, db *sql.DB) PoolStats {
+	stats := db.Stats()
+	return PoolStats{
+		Name:  name,
+		Max:   stats.MaxOpenConnections,
+		Open:  stats.OpenConnections,
+		InUse: stats.InUse,
+		Waits: stats.WaitCount,
+		Wait:  stats.WaitDuration,
+	}
 }
 
 // connectSQLite describes a pool for the file; nothing is opened yet. Only _pragma= counts in the driver's URL.

@@ -68,7 +68,8 @@ type Store struct {
 	authenticate func(ctx context.Context, args ...any) *sql.Row
 	remove       func(ctx context.Context, args ...any) (sql.Result, error)
 	check        func(ctx context.Context) error
-	failed       func(error) // is told each error of a statement, to judge the pool by
+	lost         func(error) bool // whether a statement failed with its connection, which is then out of the pool
+	stats        func() []PoolStats
 	close        func() error
 }
 
@@ -125,14 +126,21 @@ func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) er
 
 // Authenticate finds the live key whose secret hashes to hash, expired or not; apikey.ErrNotFound when there is none.
 func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error) {
-	var row row
-	switch err := s.authenticate(ctx, hash[:]).Scan(row.liveColumns()...); {
-	case errors.Is(err, sql.ErrNoRows):
-		return apikey.Key{}, apikey.ErrNotFound
-	case err != nil:
-		return apikey.Key{}, s.fail("look up key", err)
+	for attempt := 1; ; attempt++ {
+		var row row
+		err := s.authenticate(ctx, hash[:]).Scan(row.liveColumns()...)
+		switch {
+		case err == nil:
+			return row.key()
+		case errors.Is(err, sql.ErrNoRows):
+			return apikey.Key{}, apikey.ErrNotFound
+		case s.lost(err) && attempt == 1:
+			// A look-up changes nothing and may be repeated, so that a restart of the database between two
+			// requests goes unnoticed.
+		default:
+			return apikey.Key{}, fmt.Errorf("look up key: %w", err)
+		}
 	}
-	return row.key()
 }
 
 // Delete deletes the live key id of project in one statement, leaving the tombstone deletion; apikey.ErrNotFound when
@@ -220,14 +228,22 @@ func (s *Store) Check(ctx context.Context) error {
 	return s.fits(version, false)
 }
 
-// Stats are those of the writing and the reading connections; on PostgreSQL, which knows one pool, they are the same.
-func (s *Store) Stats() (write, read sql.DBStats) { return s.write.Stats(), s.read.Stats() }
+// PoolStats are the figures of a pool of connections.
+type PoolStats struct {
+	Name  string // "write" or "read" of SQLite, "postgres"
+	Max   int    // connections at most
+	Open  int    // connections now
+	InUse int
+	Waits int64         // how often a statement had to wait for a connection,
+	Wait  time.Duration // and for how long altogether
+}
+
+// Stats are the figures of each pool of the store.
+func (s *Store) Stats() []PoolStats { return s.stats() }
 
 // fail wraps the error of a statement, after telling the engine of it.
 func (s *Store) fail(doing string, err error) error {
-	if s.failed != nil {
-		s.failed(err)
-	}
+	s.lost(err)
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
