@@ -43,7 +43,8 @@ func (a authenticator) authenticate(ctx context.Context, input *openapi3filter.A
 	case key.Expired(a.now()):
 		return errInvalidToken
 	}
-	exchangeOf(ctx).caller = key
+	exchange := exchangeOf(ctx)
+	exchange.caller, exchange.authenticated = key, true
 	return nil
 }
 

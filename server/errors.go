@@ -28,7 +28,8 @@ const (
 // errorWriter turns errors into answers. It is the only writer of error bodies: the caller gets a constant, the cause
 // goes to the log.
 type errorWriter struct {
-	logger *slog.Logger
+	contract *contract.Contract
+	logger   *slog.Logger
 }
 
 // write is echo's HTTPErrorHandler. Echo may call it after an answer was sent, or twice: the first one stands.
@@ -49,7 +50,7 @@ func (w errorWriter) write(err error, c echo.Context) {
 func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte) {
 	var (
 		header    = c.Response().Header()
-		operation = contract.OperationOf(c)
+		operation = w.contract.Operation(c.Request().Method, c.Path())
 	)
 	routing, isRouting := errors.AsType[*echo.HTTPError](err)
 	switch {
@@ -78,16 +79,16 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 	if malformed, ok := errors.AsType[*contract.RequestError](err); ok {
 		return http.StatusUnprocessableEntity, validationError(malformed.Violations)
 	}
-	w.log(err, c, operation)
+	w.log(err, c)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
 }
 
 // log tells the operator the cause of a 500, once.
-func (w errorWriter) log(err error, c echo.Context, operation *contract.Operation) {
+func (w errorWriter) log(err error, c echo.Context) {
 	ctx := c.Request().Context()
 	attributes := []slog.Attr{
 		slog.String("request_id", exchangeOf(ctx).requestID),
-		slog.String("operation", operationID(c)),
+		slog.String("operation", operationID(w.contract, c)),
 		slog.String("cause", err.Error()),
 	}
 	if panicked, ok := errors.AsType[*panicError](err); ok {

@@ -17,8 +17,9 @@ import (
 // read by the log line at its end. It is the request's context, too, so that carrying it costs nothing more.
 type exchange struct {
 	context.Context
-	requestID string
-	caller    apikey.Key // zero until authenticated
+	requestID     string
+	caller        apikey.Key
+	authenticated bool // whether caller says who is calling
 }
 
 type exchangeKey struct{}
@@ -35,12 +36,12 @@ func (x *exchange) Value(key any) any {
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
 // observe gives the request its id and its deadline, and logs a line when it has been answered.
-func observe(logger *slog.Logger, timeout time.Duration) echo.MiddlewareFunc {
+func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			request := c.Request()
-			deadline, cancel := context.WithTimeout(request.Context(), timeout)
+			deadline, cancel := context.WithTimeout(request.Context(), options.Timeout)
 			defer cancel()
 			x := &exchange{Context: deadline, requestID: requestID(request.Header.Get(echo.HeaderXRequestID))}
 			c.SetRequest(request.WithContext(x))
@@ -50,25 +51,25 @@ func observe(logger *slog.Logger, timeout time.Duration) echo.MiddlewareFunc {
 				c.Error(err)
 			}
 
-			attributes := make([]slog.Attr, 0, 8)
+			attributes := make([]slog.Attr, 0, 6)
 			attributes = append(attributes,
 				slog.String("request_id", x.requestID),
-				slog.String("operation", operationID(c)),
-				slog.String("method", c.Request().Method),
+				slog.String("operation", operationID(compiled, c)),
+				slog.String("method", request.Method),
 				slog.Int("status", c.Response().Status),
-				slog.Duration("duration", time.Since(start)))
-			if x.caller.Name != "" || x.caller.ID != (apikey.Key{}).ID {
+				slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000))
+			if x.authenticated {
 				attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
 			}
-			logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
+			options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
 			return nil
 		}
 	}
 }
 
 // operationID is the operationId of the document for what the request was routed to; empty outside the document.
-func operationID(c echo.Context) string {
-	if operation := contract.OperationOf(c); operation != nil {
+func operationID(compiled *contract.Contract, c echo.Context) string {
+	if operation := compiled.Operation(c.Request().Method, c.Path()); operation != nil {
 		return operation.ID
 	}
 	return ""

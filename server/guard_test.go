@@ -41,8 +41,8 @@ const internalBody = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","me
 func serveOnce(t *testing.T, implementation wrong) (*httptest.ResponseRecorder, string) {
 	t.Helper()
 	var log bytes.Buffer
-	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Timeout: defaultTimeout}
-	handler, err := newHandler(api.Document, implementation, options)
+	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+	handler, err := newHandler(api.Document, implementation, options.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

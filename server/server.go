@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
@@ -47,13 +46,9 @@ type Options struct {
 	Timeout time.Duration    // for one request, the store included; 0: 2 s
 }
 
-const (
-	defaultTimeout = 2 * time.Second
-
-	// maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body
-	// that is ignored because none is declared.
-	maxBodyBytes = 1 << 20
-)
+// maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body that is
+// ignored because none is declared.
+const maxBodyBytes = 1 << 20
 
 // operations implements the operations of the contract, one file each.
 type operations struct {
@@ -67,16 +62,21 @@ func New(options Options) (http.Handler, error) {
 	if options.Keys == nil {
 		return nil, fmt.Errorf("server needs a store of keys: set Options.Keys")
 	}
-	if options.Logger == nil {
-		options.Logger = slog.Default()
-	}
-	if options.Now == nil {
-		options.Now = time.Now
-	}
-	if options.Timeout == 0 {
-		options.Timeout = defaultTimeout
-	}
+	options = options.withDefaults()
 	return newHandler(api.Document, &operations{keys: options.Keys, now: options.Now}, options)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 2 * time.Second
+	}
+	return o
 }
 
 // newHandler serves document with the given implementation; tests give it ones that break the contract.
@@ -90,13 +90,15 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	if err != nil {
 		return nil, fmt.Errorf("load the contract: %w", err)
 	}
-	if err := checkSecuritySchemes(compiled.Document()); err != nil {
-		return nil, err
+	for name, scheme := range compiled.SecuritySchemes() {
+		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
+			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
+		}
 	}
 
 	e := echo.New()
-	e.HTTPErrorHandler = errorWriter{logger: options.Logger}.write
-	e.Use(observe(options.Logger, options.Timeout), recoverPanic, refuseOtherRoutes, compiled.Middleware())
+	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
+	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {
 		// A generated route that the document does not know would be served unauthenticated and unchecked.
@@ -114,24 +116,12 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	return e, nil
 }
 
-// checkSecuritySchemes refuses a contract that asks for a kind of authentication other than the one of auth.go.
-func checkSecuritySchemes(document *openapi3.T) error {
-	if document.Components == nil {
-		return nil
-	}
-	for name, scheme := range document.Components.SecuritySchemes {
-		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
-			return fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
-		}
-	}
-	return nil
-}
-
 // refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo lets a last path parameter
-// hold slashes, and answers OPTIONS by itself; the document knows neither.
+// hold slashes, and answers OPTIONS by itself; the document knows neither. What is refused belongs to no operation.
 func refuseOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if strings.Count(c.Path(), "/") != strings.Count(echo.GetPath(c.Request()), "/") {
+			c.SetPath("")
 			return echo.ErrNotFound
 		}
 		if c.Get(echo.ContextKeyHeaderAllow) != nil {

@@ -326,7 +326,7 @@ func TestDecisions(t *testing.T) {
 		id := target.ID.String()
 		for _, malformed := range []string{
 			"%00", "%ff%fe", "a%2Fb", "%7B" + id + "%7D", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""), id + "%20", "%0a" + id,
-			strings.Replace(id, "-", "_", 1), "g" + id[1:], strings.Repeat("a", 10<<10), "..", "%2e%2e", id[:35] + "%C3%A9", "%2530" + id[1:],
+			strings.Replace(id, "-", "_", 1), "g" + id[1:], strings.Repeat("a", 10<<10), "..", "%2e%2e", id[:35] + "%C3%A9", "%2530" + id[1:], "%30000000-0000-0000-0000-000000000000",
 		} {
 			if got := d.delete(t, admin, malformed); got.status != 422 || !strings.Contains(got.body, `"loc":["path","id"]`) || strings.Contains(got.body, id) {
 				t.Errorf("%.80s: answered %d %s", malformed, got.status, got.body)
@@ -337,7 +337,7 @@ func TestDecisions(t *testing.T) {
 	t.Run("any UUID of any version and case", func(t *testing.T) {
 		for _, id := range []string{
 			"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
-			"019353e4-7d2a-7c5e-9d4f-0123456789ab", "019353E4-7D2A-7C5E-9D4F-0123456789AB", "%30000000-0000-0000-0000-000000000000",
+			"019353e4-7d2a-7c5e-9d4f-0123456789ab", "019353E4-7D2A-7C5E-9D4F-0123456789AB", "%300000000-0000-0000-0000-000000000000",
 		} {
 			d.delete(t, admin, id).check(t, 404, notFound)
 		}

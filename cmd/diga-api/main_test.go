@@ -89,6 +89,16 @@ func serve(t testing.TB, args ...string) *serving {
 	return nil
 }
 
+// stop ends the process by signal and returns how it ended, with all it has written to standard error.
+func (s *serving) stop(t testing.TB, signal os.Signal) (string, error) {
+	t.Helper()
+	if err := s.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Wait()
+	return s.stderr.String(), err
+}
+
 func (s *serving) delete(t testing.TB, secret, id string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.base+"/v1/api_key/"+id, nil)
@@ -119,7 +129,7 @@ type created struct {
 
 const project = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
-func createKey(t testing.TB, database string, args ...string) created {
+func newKey(t testing.TB, database string, args ...string) created {
 	t.Helper()
 	got := finish(t, command(t, append([]string{"keys", "create", "--database-url", database, "--project", project, "--name", "test", "--json"}, args...)...))
 	var key created
@@ -131,8 +141,8 @@ func createKey(t testing.TB, database string, args ...string) created {
 
 func TestKeysCreateServeAndList(t *testing.T) {
 	database := database(t)
-	admin := createKey(t, database)
-	viewer := createKey(t, database, "--permission", "calls.view", "--permission", "agents.update", "--expires-at", "2999-01-01T00:00:00Z", "--creator", project)
+	admin := newKey(t, database)
+	viewer := newKey(t, database, "--permission", "calls.view", "--permission", "agents.update", "--expires-at", "2999-01-01T00:00:00Z", "--creator", project)
 	if !regexp.MustCompile(`^diga_[0-9a-f]{72}$`).MatchString(admin.Key) || admin.LastFour != admin.Key[len(admin.Key)-4:] || admin.Restricted || admin.Expiry != "" {
 		t.Errorf("created %+v", admin)
 	}
@@ -152,6 +162,10 @@ func TestKeysCreateServeAndList(t *testing.T) {
 		}
 	}
 
+	log, err := s.stop(t, syscall.SIGTERM)
+	if err != nil {
+		t.Error(err)
+	}
 	live := finish(t, command(t, "keys", "list", "--database-url", database, "--json"))
 	all := finish(t, command(t, "keys", "list", "--database-url", database, "--project", project, "--deleted"))
 	if live.status != 0 || !strings.Contains(live.stdout, admin.ID) || strings.Contains(live.stdout, viewer.ID) {
@@ -160,7 +174,7 @@ func TestKeysCreateServeAndList(t *testing.T) {
 	if all.status != 0 || !strings.Contains(all.stdout, admin.ID) || !strings.Contains(all.stdout, "by "+admin.ID) {
 		t.Errorf("all keys: %+v", all)
 	}
-	for _, out := range []string{live.stdout, all.stdout, s.stderr.String()} {
+	for _, out := range []string{live.stdout, all.stdout, log} {
 		if strings.Contains(out, admin.Key) || strings.Contains(out, viewer.Key) {
 			t.Errorf("a secret is shown again: %s", out)
 		}
@@ -171,11 +185,8 @@ func TestKeysCreateServeAndList(t *testing.T) {
 func TestSignalsStopIt(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		s := serve(t, "--database-url", database(t))
-		if err := s.Process.Signal(signal); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Wait(); err != nil {
-			t.Errorf("%s: %v\n%s", signal, err, s.stderr)
+		if log, err := s.stop(t, signal); err != nil {
+			t.Errorf("%s: %v\n%s", signal, err, log)
 		}
 	}
 }
@@ -205,10 +216,9 @@ func TestDemo(t *testing.T) {
 		if ran != 6 {
 			t.Errorf("%d lines of curl in\n%s", ran, strings.Join(s.lines, "\n"))
 		}
-		s.Process.Signal(syscall.SIGTERM)
-		s.Wait()
+		s.stop(t, syscall.SIGTERM)
 	}
-	createKey(t, database)
+	newKey(t, database)
 	got := finish(t, command(t, "serve", "--addr", "127.0.0.1:0", "--demo", "--database-url", database))
 	if got.status != 1 || !strings.Contains(got.stderr, "--demo wants a store") {
 		t.Errorf("a demo among real keys: %+v", got)

@@ -90,3 +90,12 @@ func (o *Operation) meets(c echo.Context, r requirement) error {
 	}
 	return nil
 }
+
+// SecuritySchemes are those that the document declares, by name, for whoever has to say at the start which of them
+// Options.Authenticate knows.
+func (c *Contract) SecuritySchemes() openapi3.SecuritySchemes {
+	if c.doc.Components == nil {
+		return nil
+	}
+	return c.doc.Components.SecuritySchemes
+}
