@@ -19,6 +19,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // Postgres gives the URL of a fresh database, dropped at the end of the test. It is made on the server of
@@ -304,7 +306,7 @@ func freshDatabase(t testing.TB, server string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := "diga_test_" + NewDeletion().By.String()
+	name := "diga_test_" + apitype.NewUUID().String()
 	if _, err := db.ExecContext(t.Context(), `CREATE DATABASE "`+name+`"`); err != nil {
 		t.Fatal(err)
 	}

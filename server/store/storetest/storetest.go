@@ -56,9 +56,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 func NewKey(project apitype.UUID) (apikey.Key, apikey.Secret) {
 	secret := apikey.NewSecret()
 	return apikey.Key{
-		ID:             apikey.NewID(),
+		ID:             apitype.NewUUID(),
 		ProjectID:      project,
-		CreatorID:      apikey.NewID(),
+		CreatorID:      apitype.NewUUID(),
 		Name:           "key of a test",
 		LastFourDigits: secret.LastFour(),
 		CreatedAt:      time.Now().UTC().Truncate(time.Microsecond),
@@ -79,13 +79,13 @@ func Create(t testing.TB, s Store, project apitype.UUID) (apikey.Key, apikey.Sec
 func NewDeletion() apikey.Deletion {
 	return apikey.Deletion{
 		At:        time.Now().UTC().Truncate(time.Microsecond),
-		By:        apikey.NewID(),
+		By:        apitype.NewUUID(),
 		RequestID: "request of a test",
 	}
 }
 
 func testAuthenticate(t *testing.T, s Store) {
-	want, secret := Create(t, s, apikey.NewID())
+	want, secret := Create(t, s, apitype.NewUUID())
 	Create(t, s, want.ProjectID)
 	got, err := s.Authenticate(t.Context(), secret.Hash())
 	if err != nil {
@@ -98,7 +98,7 @@ func testAuthenticate(t *testing.T, s Store) {
 }
 
 func testExpired(t *testing.T, s Store) {
-	want, secret := NewKey(apikey.NewID())
+	want, secret := NewKey(apitype.NewUUID())
 	want.ExpiresAt = want.CreatedAt.Add(-time.Hour)
 	if err := s.Create(t.Context(), want, secret.Hash()); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func testRoundTrip(t *testing.T, s Store) {
 		func(k *apikey.Key) { k.Restricted, k.Permissions = true, []string{"api_keys.delete", "calls.view"} },
 		func(k *apikey.Key) { k.Restricted, k.Permissions = true, []string{"", `"],["`, "鍵", "calls.view"} },
 	} {
-		want, secret := NewKey(apikey.NewID())
+		want, secret := NewKey(apitype.NewUUID())
 		change(&want)
 		if err := s.Create(t.Context(), want, secret.Hash()); err != nil {
 			t.Errorf("create %+v: %v", want, err)
@@ -152,7 +152,7 @@ func testRoundTrip(t *testing.T, s Store) {
 	}
 
 	// Finer times are cut, whatever their zone.
-	want, secret := NewKey(apikey.NewID())
+	want, secret := NewKey(apitype.NewUUID())
 	want.CreatedAt = at("2024-05-06T07:08:09.123456789+02:00")
 	if err := s.Create(t.Context(), want, secret.Hash()); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func testRoundTrip(t *testing.T, s Store) {
 }
 
 func testUnique(t *testing.T, s Store) {
-	stored, secret := Create(t, s, apikey.NewID())
+	stored, secret := Create(t, s, apitype.NewUUID())
 	sameID, otherSecret := NewKey(stored.ProjectID)
 	sameID.ID = stored.ID
 	if err := s.Create(t.Context(), sameID, otherSecret.Hash()); err == nil {
@@ -197,10 +197,10 @@ func testInvalid(t *testing.T, s Store) {
 		func(k *apikey.Key) { k.Restricted, k.Permissions = true, []string{"calls.view", "nul \x00"} },
 		func(k *apikey.Key) { k.Restricted, k.Permissions = true, []string{"\xff"} },
 	} {
-		key, secret := NewKey(apikey.NewID())
+		key, secret := NewKey(apitype.NewUUID())
 		change(&key)
 		if err := s.Create(t.Context(), key, secret.Hash()); !errors.Is(err, store.ErrInvalid) {
-			t.Errorf("create %+q: error %v, want ErrInvalid", key, err)
+			t.Errorf("create %+v: error %v, want ErrInvalid", key, err)
 		}
 	}
 	if empty, err := s.Empty(t.Context()); err != nil || !empty {
@@ -209,8 +209,8 @@ func testInvalid(t *testing.T, s Store) {
 }
 
 func testDelete(t *testing.T, s Store) {
-	key, secret := Create(t, s, apikey.NewID())
-	other, otherSecret := Create(t, s, apikey.NewID())
+	key, secret := Create(t, s, apitype.NewUUID())
+	other, otherSecret := Create(t, s, apitype.NewUUID())
 	remove := func(project, id apitype.UUID, want error) {
 		t.Helper()
 		if err := s.Delete(t.Context(), project, id, NewDeletion()); !errors.Is(err, want) {
@@ -223,9 +223,9 @@ func testDelete(t *testing.T, s Store) {
 			t.Errorf("authenticate: error %v, want %v", err, want)
 		}
 	}
-	remove(key.ProjectID, apikey.NewID(), apikey.ErrNotFound)  // unknown
+	remove(key.ProjectID, apitype.NewUUID(), apikey.ErrNotFound)  // unknown
 	remove(other.ProjectID, key.ID, apikey.ErrNotFound)        // another project's
-	remove(apikey.NewID(), key.ID, apikey.ErrNotFound)         // of no project
+	remove(apitype.NewUUID(), key.ID, apikey.ErrNotFound)         // of no project
 	remove(apitype.UUID{}, apitype.UUID{}, apikey.ErrNotFound) // nil is no wildcard
 	live(secret, nil)
 	live(otherSecret, nil)
@@ -236,7 +236,7 @@ func testDelete(t *testing.T, s Store) {
 }
 
 func testTombstone(t *testing.T, s Store) {
-	key, _ := NewKey(apikey.NewID())
+	key, _ := NewKey(apitype.NewUUID())
 	key.Restricted, key.Permissions = true, []string{"calls.view"}
 	key.ExpiresAt = key.CreatedAt.Add(time.Hour)
 	secret := apikey.NewSecret()
@@ -270,7 +270,7 @@ func testTombstone(t *testing.T, s Store) {
 
 func testConcurrentDeletes(t *testing.T, s Store) {
 	const deleters = 200
-	key, secret := Create(t, s, apikey.NewID())
+	key, secret := Create(t, s, apitype.NewUUID())
 	var succeeded atomic.Pointer[apikey.Deletion]
 	var successes atomic.Int32
 	var wg sync.WaitGroup
@@ -302,7 +302,7 @@ func testConcurrentDeletes(t *testing.T, s Store) {
 func testAtOnce(t *testing.T, s Store) {
 	var wg sync.WaitGroup
 	for range 20 {
-		key, secret := Create(t, s, apikey.NewID())
+		key, secret := Create(t, s, apitype.NewUUID())
 		var acknowledged atomic.Bool
 		for range 4 {
 			wg.Go(func() {
@@ -333,7 +333,7 @@ func testAtOnce(t *testing.T, s Store) {
 }
 
 func testList(t *testing.T, s Store) {
-	project, other := apikey.NewID(), apikey.NewID()
+	project, other := apitype.NewUUID(), apitype.NewUUID()
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	var stored []apikey.Key // in the order in which they are to be listed
 	for i := range 6 {
@@ -359,7 +359,7 @@ func testList(t *testing.T, s Store) {
 	}
 	stored[1].Deleted = &deletion
 
-	unknown := apikey.NewID()
+	unknown := apitype.NewUUID()
 	for _, test := range []struct {
 		name   string
 		filter store.Filter
@@ -384,7 +384,7 @@ func testList(t *testing.T, s Store) {
 }
 
 func testListBreak(t *testing.T, s Store) {
-	project := apikey.NewID()
+	project := apitype.NewUUID()
 	for range 3 {
 		Create(t, s, project)
 	}
@@ -406,7 +406,7 @@ func testEmpty(t *testing.T, s Store) {
 		}
 	}
 	empty(true)
-	key, _ := Create(t, s, apikey.NewID())
+	key, _ := Create(t, s, apitype.NewUUID())
 	empty(false)
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, NewDeletion()); err != nil {
 		t.Fatal(err)
@@ -415,7 +415,7 @@ func testEmpty(t *testing.T, s Store) {
 }
 
 func testContext(t *testing.T, s Store) {
-	key, secret := Create(t, s, apikey.NewID())
+	key, secret := Create(t, s, apitype.NewUUID())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	canceled := func(doing string, err error) {
@@ -427,7 +427,7 @@ func testContext(t *testing.T, s Store) {
 	_, err := s.Authenticate(ctx, secret.Hash())
 	canceled("authenticate", err)
 	canceled("delete", s.Delete(ctx, key.ProjectID, key.ID, NewDeletion()))
-	canceled("delete an unknown key", s.Delete(ctx, key.ProjectID, apikey.NewID(), NewDeletion()))
+	canceled("delete an unknown key", s.Delete(ctx, key.ProjectID, apitype.NewUUID(), NewDeletion()))
 	unstored, other := NewKey(key.ProjectID)
 	canceled("create", s.Create(ctx, unstored, other.Hash()))
 	_, err = s.Empty(ctx)
