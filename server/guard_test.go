@@ -142,7 +142,7 @@ func TestRightHandlerPasses(t *testing.T) {
 // A response type that the document does not declare is what the handler returns by mistake, not what is sent.
 func TestAbortedHandlerEndsTheConnection(t *testing.T) {
 	defer func() {
-		if cause := recover(); cause != http.ErrAbortHandler {
+		if cause := recover(); cause != any(http.ErrAbortHandler) {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", cause)
 		}
 	}()

@@ -76,7 +76,7 @@ func (d *diga) serve(t testing.TB, keys server.Keys) {
 		t.Fatal(err)
 	}
 	d.Server = httptest.NewServer(handler)
-	t.Cleanup(d.Server.Close)
+	t.Cleanup(d.Close)
 }
 
 // createKey puts a key into the store. The function may change it before.

@@ -87,7 +87,7 @@ type toggle struct{ on, malformed bool }
 func (*toggle) IsBool() bool { return true }
 
 // Decode implements kong.MapperValue.
-func (t *toggle) Decode(ctx *kong.DecodeContext) error {
+func (t *toggle) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // the error is of the interface
 	*t = toggle{on: true}
 	if ctx.Scan.Peek().Type == kong.FlagValueToken {
 		on, err := strconv.ParseBool(fmt.Sprint(ctx.Scan.Pop().Value))
