@@ -44,6 +44,9 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 	if err != nil {
 		return nil, err
 	}
+	if options.ReadOnly {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	}
 	s := &Store{name: postgresName(config.ConnConfig)}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -101,7 +104,7 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 	if err != nil {
 		return nil, s.explainPostgres(err)
 	}
-	if err := s.fits(version, options.Migrate); err != nil {
+	if err := s.fits(version, options.Migrate && !options.ReadOnly); err != nil {
 		return nil, err
 	}
 	if version < Head {
@@ -219,8 +222,8 @@ func connectionLost(err error) bool {
 		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly)
 }
 
-// explainPostgres makes one sentence of what went wrong with the connection. pgx names user, database and hosts, one
-// line for each attempt, and no password.
+// explainPostgres makes one sentence of what went wrong with the connection. pgx names the hosts, one line for each
+// attempt, and no password.
 func (s *Store) explainPostgres(err error) error {
 	if errors.Is(err, ErrNewerSchema) {
 		return err
@@ -229,7 +232,21 @@ func (s *Store) explainPostgres(err error) error {
 	if errors.As(err, &server) {
 		return fmt.Errorf("%s: %s (SQLSTATE %s)", s.name, server.Message, server.Code)
 	}
-	return &sentence{s.name + ": " + strings.Join(strings.Fields(err.Error()), " "), err}
+	what, text := "", err.Error()
+	if errors.As(err, new(*pgconn.ConnectError)) {
+		_, text, _ = strings.Cut(text, "`:")
+		what = "cannot connect: "
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		what = "no answer in time: "
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		// With and without TLS, a host that is down says the same.
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return &sentence{s.name + ": " + what + strings.Join(lines, "; "), err}
 }
 
 // sentence is an error with another text.

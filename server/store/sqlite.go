@@ -36,103 +36,143 @@ var (
 	}
 )
 
+func checkSQLitePath(path string) error {
+	switch {
+	case path == "":
+		return fmt.Errorf("%w: sqlite: needs a path, as in sqlite:diga.db", ErrURL)
+	case path == ":memory:":
+		return fmt.Errorf("%w: a store in memory would lose its deletes; write sqlite:PATH", ErrURL)
+	case strings.HasPrefix(path, "//"):
+		return fmt.Errorf("%w: a path has no host; write sqlite:PATH, without //", ErrURL)
+	case strings.ContainsRune(path, 0):
+		return fmt.Errorf("%w: the path of sqlite:PATH contains a NUL", ErrURL)
+	}
+	return nil
+}
+
 // openSQLite opens the file path: one connection that writes, as SQLite has one writer at a time and would answer
 // SQLITE_BUSY to the others, and a pool that reads, which in WAL mode the writer does not hinder.
 func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
-	s := &Store{name: "sqlite:" + path}
-	switch {
-	case path == "":
-		return nil, fmt.Errorf("%w: sqlite: needs a path, as in sqlite:diga.db", ErrURL)
-	case path == ":memory:":
-		return nil, fmt.Errorf("%w: a store in memory would lose its deletes; write sqlite:PATH", ErrURL)
-	case strings.HasPrefix(path, "//"):
-		return nil, fmt.Errorf("%w: a path has no host; write sqlite:PATH, without //", ErrURL)
-	case strings.ContainsRune(path, 0):
-		return nil, fmt.Errorf("%w: the path contains a NUL", ErrURL)
+	s := &Store{name: "sqlite:" + path, lost: func(error) bool { return false }}
+	if s.path, err = filepath.Abs(path); err != nil {
+		return nil, s.explainSQLite(err)
 	}
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.name, err)
+	if err := s.findFile(options); err != nil {
+		return nil, err
 	}
-	switch info, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist) && !options.Migrate:
-		return nil, fmt.Errorf("%s: %w: the file does not exist; run `diga-api migrate`", s.name, ErrOlderSchema)
-	case errors.Is(err, fs.ErrNotExist):
-		// SQLite would create it readable for everybody.
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("%s: create the file: %w", s.name, reason(err))
-		}
-		if err := file.Close(); err != nil {
-			return nil, fmt.Errorf("%s: create the file: %w", s.name, reason(err))
-		}
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", s.name, reason(err))
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a file", s.name)
-	}
-	if err := s.inspectSQLite(ctx, path, options); err != nil {
+	if err := s.inspect(ctx, options); err != nil {
 		return nil, err
 	}
 
-	if s.write, err = connectSQLite(path, "rw", writerPragmas, "immediate"); err != nil {
-		return nil, s.explain(err)
+	mode := "rw"
+	if options.ReadOnly {
+		mode = "ro"
+	}
+	if s.write, err = connectSQLite(s.path, mode, writerPragmas); err != nil {
+		return nil, s.explainSQLite(err)
+	}
+	if s.read, err = connectSQLite(s.path, mode, readerPragmas); err != nil {
+		return nil, s.explainSQLite(err)
 	}
 	s.write.SetMaxOpenConns(1)
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if s.read, err = connectSQLite(path, "rw", readerPragmas, "deferred"); err != nil {
-		return nil, s.explain(err)
-	}
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	var statements []*sql.Stmt
-	s.close = func() error {
-		var errs []error
-		for _, statement := range statements {
-			errs = append(errs, statement.Close())
-		}
-		// The writer goes last: the last connection moves the write-ahead log into the file.
-		return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
-	}
-
-	s.lost = func(error) bool { return false }
 	s.stats = func() []PoolStats {
 		return []PoolStats{sqliteStats("write", s.write), sqliteStats("read", s.read)}
 	}
+	s.close = func() error {
+		// The writer goes last: the last connection moves the write-ahead log into the file.
+		return errors.Join(s.read.Close(), s.write.Close())
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := s.prepare(ctx, options); err != nil {
+		return nil, s.explainSQLite(err)
+	}
+	return s, nil
+}
 
-	if err := s.enableWAL(ctx); err != nil {
-		return nil, s.explain(err)
+// findFile sees to it that there is a file, if options allow it.
+func (s *Store) findFile(options Options) error {
+	info, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && options.Migrate && !options.ReadOnly:
+		// SQLite would create it readable for everybody.
+		file, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return s.explainSQLite(err)
+		}
+		return file.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %w: there is no such file; run `diga-api migrate`", s.name, ErrOlderSchema)
+	case err != nil:
+		return s.explainSQLite(err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: not a file", s.name)
 	}
-	if err := s.migrateSQLite(ctx, options); err != nil {
-		return nil, s.explain(err)
-	}
-	if err := errors.Join(readBack(ctx, s.write, writerPragmas), readBack(ctx, s.read, readerPragmas)); err != nil {
-		return nil, s.explain(err)
-	}
+	return nil
+}
 
+// inspect looks at the file through a connection that cannot change it, so that a file which is refused stays byte for
+// byte what it was.
+func (s *Store) inspect(ctx context.Context, options Options) error {
+	db, err := connectSQLite(s.path, "ro", readerPragmas)
+	if err != nil {
+		return s.explainSQLite(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	version, err := sqliteVersion(ctx, db)
+	if err != nil {
+		return s.explainSQLite(err)
+	}
+	return s.fits(version, options.Migrate && !options.ReadOnly)
+}
+
+// prepare makes the file and the connections ready to serve.
+func (s *Store) prepare(ctx context.Context, options Options) error {
+	if !options.ReadOnly {
+		if err := s.checkWritable(ctx); err != nil {
+			return err
+		}
+		if err := s.enableWAL(ctx); err != nil {
+			return err
+		}
+		if err := s.migrateSQLite(ctx, options); err != nil {
+			return err
+		}
+	}
+	if err := readBack(ctx, s.write, writerPragmas); err != nil {
+		return err
+	}
+	if err := readBack(ctx, s.read, readerPragmas); err != nil {
+		return err
+	}
 	authenticate, err := s.read.PrepareContext(ctx, authenticateSQL)
 	if err != nil {
-		return nil, s.explain(err)
+		return err
 	}
 	remove, err := s.write.PrepareContext(ctx, deleteSQL)
 	if err != nil {
-		authenticate.Close()
-		return nil, s.explain(err)
+		return err
 	}
-	statements = []*sql.Stmt{authenticate, remove}
 	s.authenticate, s.remove = authenticate.QueryRowContext, remove.ExecContext
 	s.check = func(ctx context.Context) error {
+		// In a file that is read-only BEGIN IMMEDIATE succeeds, too.
+		if err := s.checkWritable(ctx); err != nil {
+			return err
+		}
 		tx, err := s.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE: takes the write lock
 		if err != nil {
 			return err
 		}
 		return tx.Rollback()
 	}
-	return s, nil
+	return nil
 }
 
 func sqliteStats(name string, db *sql.DB) PoolStats {
@@ -148,8 +188,9 @@ func sqliteStats(name string, db *sql.DB) PoolStats {
 }
 
 // connectSQLite describes a pool for the file; nothing is opened yet. Only _pragma= counts in the driver's URL.
-func connectSQLite(path, mode string, pragmas []pragma, txlock string) (*sql.DB, error) {
-	query := url.Values{"mode": {mode}, "_txlock": {txlock}}
+func connectSQLite(path, mode string, pragmas []pragma) (*sql.DB, error) {
+	// A transaction takes the write lock when it begins, unless it is declared to read only.
+	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}}
 	for _, p := range pragmas {
 		query.Add("_pragma", p.name+"("+p.value+")")
 	}
@@ -160,22 +201,6 @@ func connectSQLite(path, mode string, pragmas []pragma, txlock string) (*sql.DB,
 		return nil, err
 	}
 	return sql.OpenDB(connector), nil
-}
-
-// inspectSQLite looks at the file through a connection that cannot change it, so that a file which is refused stays
-// byte for byte what it was.
-func (s *Store) inspectSQLite(ctx context.Context, path string, options Options) error {
-	db, err := connectSQLite(path, "ro", readerPragmas, "deferred")
-	if err != nil {
-		return s.explain(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	version, err := sqliteVersion(ctx, db)
-	if err != nil {
-		return s.explain(err)
-	}
-	return s.fits(version, options.Migrate)
 }
 
 var errNotOurs = errors.New("not a store of diga-api: it holds the tables of another program")
@@ -194,6 +219,24 @@ func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, errNotOurs
 	}
 	return schemaVersion(ctx, db)
+}
+
+var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only")
+
+// checkWritable asks SQLite, which opens what it cannot write to without a word.
+func (s *Store) checkWritable(ctx context.Context) error {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(driver any) error {
+		readOnly, err := driver.(interface{ IsReadOnly(string) (bool, error) }).IsReadOnly("main")
+		if err == nil && readOnly {
+			err = errSQLiteReadOnly
+		}
+		return err
+	})
 }
 
 // enableWAL switches the file to a write-ahead log, once and for all. Of several processes that try at the same time
@@ -259,21 +302,25 @@ func readBack(ctx context.Context, db *sql.DB, pragmas []pragma) error {
 	return nil
 }
 
-// explain turns what SQLite says about the file into a sentence for its operator.
-func (s *Store) explain(err error) error {
+// explainSQLite turns what SQLite says about the file into a sentence for its operator.
+func (s *Store) explainSQLite(err error) error {
 	switch {
 	case sqliteCode(err, sqlite3.SQLITE_NOTADB):
 		return fmt.Errorf("%s: not a database", s.name)
 	case sqliteCode(err, sqlite3.SQLITE_CORRUPT):
 		return fmt.Errorf("%s: the database is damaged, restore a backup: %w", s.name, err)
 	case sqliteCode(err, sqlite3.SQLITE_READONLY):
-		return fmt.Errorf("%s: the file is read-only", s.name)
+		return fmt.Errorf("%s: %w", s.name, errSQLiteReadOnly)
 	case sqliteCode(err, sqlite3.SQLITE_CANTOPEN):
 		return fmt.Errorf("%s: the file cannot be opened, or no file created beside it", s.name)
 	case sqliteCode(err, sqlite3.SQLITE_BUSY):
 		return fmt.Errorf("%s: another process holds a lock on the file: %w", s.name, err)
 	case errors.Is(err, ErrOlderSchema), errors.Is(err, ErrNewerSchema):
 		return err
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // the name says the path already
 	}
 	return fmt.Errorf("%s: %w", s.name, err)
 }
@@ -282,13 +329,4 @@ func (s *Store) explain(err error) error {
 func sqliteCode(err error, code int) bool {
 	var sqliteErr *sqlite.Error
 	return errors.As(err, &sqliteErr) && sqliteErr.Code()&0xff == code
-}
-
-// reason is the error of a file operation without the path, which the store's name says already.
-func reason(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }

@@ -57,11 +57,15 @@ type Options struct {
 	// Migrate brings the schema up to date, creating the SQLite file where there is none. Without it Open refuses a
 	// schema that is older than the program.
 	Migrate bool
+
+	// ReadOnly opens the store to be read, as by Copy: nothing in it can be changed, and it need not be writable.
+	ReadOnly bool
 }
 
 // Store is an open store. Its methods may be called concurrently, and give up when their context ends.
 type Store struct {
 	name  string  // the store in messages: the URL without secrets
+	path  string  // of the SQLite file; empty on PostgreSQL
 	read  *sql.DB // on PostgreSQL the same pool as write
 	write *sql.DB
 
@@ -77,25 +81,28 @@ type Store struct {
 // pgxpool.ParseConfig understands. The error wraps ErrURL when the URL is at fault, ErrOlderSchema or ErrNewerSchema
 // when the schema is not that of this program; a store that is refused is left as it was.
 func Open(ctx context.Context, url string, options Options) (*Store, error) {
-	scheme, rest, _ := strings.Cut(url, ":")
-	switch scheme {
-	case "sqlite":
-		return openSQLite(ctx, rest, options)
-	case "postgres", "postgresql":
-		return openPostgres(ctx, url, options)
-	default:
-		// The text is not repeated: whatever it is, it may contain a password.
-		return nil, fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
+	if err := CheckURL(url); err != nil {
+		return nil, err
 	}
+	if path, found := strings.CutPrefix(url, "sqlite:"); found {
+		return openSQLite(ctx, path, options)
+	}
+	return openPostgres(ctx, url, options)
 }
 
 // CheckURL says what is wrong with url itself, as Open would, without opening anything.
 func CheckURL(url string) error {
-	switch scheme, _, _ := strings.Cut(url, ":"); scheme {
-	case "sqlite", "postgres", "postgresql":
-		return nil
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "sqlite":
+		return checkSQLitePath(rest)
+	case "postgres", "postgresql":
+		_, err := parsePostgres(url)
+		return err
+	default:
+		// The text is not repeated: whatever it is, it may contain a password.
+		return fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
 	}
-	return fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
 }
 
 // Close closes the store once the statements under way are done.

@@ -223,10 +223,10 @@ func testDelete(t *testing.T, s Store) {
 			t.Errorf("authenticate: error %v, want %v", err, want)
 		}
 	}
-	remove(key.ProjectID, apitype.NewUUID(), apikey.ErrNotFound)  // unknown
-	remove(other.ProjectID, key.ID, apikey.ErrNotFound)        // another project's
-	remove(apitype.NewUUID(), key.ID, apikey.ErrNotFound)         // of no project
-	remove(apitype.UUID{}, apitype.UUID{}, apikey.ErrNotFound) // nil is no wildcard
+	remove(key.ProjectID, apitype.NewUUID(), apikey.ErrNotFound) // unknown
+	remove(other.ProjectID, key.ID, apikey.ErrNotFound)          // another project's
+	remove(apitype.NewUUID(), key.ID, apikey.ErrNotFound)        // of no project
+	remove(apitype.UUID{}, apitype.UUID{}, apikey.ErrNotFound)   // nil is no wildcard
 	live(secret, nil)
 	live(otherSecret, nil)
 	remove(key.ProjectID, key.ID, nil)

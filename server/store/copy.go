@@ -1,0 +1,177 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrNotEmpty says that the target of a copy holds keys already.
+var ErrNotEmpty = errors.New("the target is not empty")
+
+const (
+	copyColumns = `id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at, ` +
+		`deleted_at, deleted_by, deleted_request_id, secret_hash`
+
+	// Both engines order ids by their bytes, so that two copies can be compared as they stream by.
+	copySQL = `SELECT ` + copyColumns + ` FROM api_keys ORDER BY id`
+
+	// copyBatch is the number of rows inserted by one statement: far below the engines' limits of parameters.
+	copyBatch = 500
+)
+
+// Copied counts what Copy copied.
+type Copied struct{ Keys, Tombstones int }
+
+// Copy copies all keys and tombstones from one store to another, which must be empty: all of them, or, on an error,
+// none. Before it commits it compares every row of the copy with its original. The source is only read, as it is at the
+// beginning: stop the servers on it first, as what they delete later is not deleted in the copy.
+func Copy(ctx context.Context, from, to *Store) (Copied, error) {
+	copied, err := copyKeys(ctx, from, to)
+	if err != nil {
+		return Copied{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
+	}
+	return copied, nil
+}
+
+func copyKeys(ctx context.Context, from, to *Store) (copied Copied, err error) {
+	source, err := from.read.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return copied, err
+	}
+	defer source.Rollback()
+	target, err := to.write.BeginTx(ctx, nil)
+	if err != nil {
+		return copied, err
+	}
+	defer target.Rollback()
+
+	var empty bool
+	if err := target.QueryRowContext(ctx, emptySQL).Scan(&empty); err != nil {
+		return copied, err
+	}
+	if !empty {
+		return copied, ErrNotEmpty
+	}
+	if copied, err = insertAll(ctx, source, target); err != nil {
+		return copied, err
+	}
+	if err := compareAll(ctx, source, target); err != nil {
+		return copied, err
+	}
+	return copied, target.Commit()
+}
+
+func insertAll(ctx context.Context, source, target *sql.Tx) (copied Copied, err error) {
+	full, err := target.PrepareContext(ctx, insertSQL(copyBatch))
+	if err != nil {
+		return copied, err
+	}
+	defer full.Close()
+	var args []any
+	var rows int
+	err = eachRecord(ctx, source, func(r record) error {
+		if r.deletedAt.Valid {
+			copied.Tombstones++
+		} else {
+			copied.Keys++
+		}
+		args = append(args, r.values()...)
+		if rows++; rows < copyBatch {
+			return nil
+		}
+		_, err := full.ExecContext(ctx, args...)
+		args, rows = args[:0], 0
+		return err
+	})
+	if err == nil && rows > 0 {
+		_, err = target.ExecContext(ctx, insertSQL(rows), args...)
+	}
+	return copied, err
+}
+
+// insertSQL inserts that many rows.
+func insertSQL(rows int) string {
+	columns := strings.Count(copyColumns, ",") + 1
+	var sql strings.Builder
+	sql.WriteString(`INSERT INTO api_keys (` + copyColumns + `) VALUES `)
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			sql.WriteString("(")
+		case i%columns == 0:
+			sql.WriteString("), (")
+		default:
+			sql.WriteString(", ")
+		}
+		fmt.Fprintf(&sql, "$%d", i+1)
+	}
+	sql.WriteString(")")
+	return sql.String()
+}
+
+// compareAll compares each row of the source with that of the target.
+func compareAll(ctx context.Context, source, target *sql.Tx) error {
+	originals, err := source.QueryContext(ctx, copySQL)
+	if err != nil {
+		return err
+	}
+	defer originals.Close()
+	err = eachRecord(ctx, target, func(got record) error {
+		if !originals.Next() {
+			return errors.Join(originals.Err(), fmt.Errorf("the target holds key %s, the source does not", got.id))
+		}
+		want, err := scanRecord(originals)
+		if err != nil {
+			return err
+		}
+		if got.row != want.row || !bytes.Equal(got.hash, want.hash) {
+			return fmt.Errorf("key %s differs in the target", want.id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if originals.Next() {
+		return errors.New("keys of the source are missing in the target")
+	}
+	return originals.Err()
+}
+
+// record is a whole row, hash included.
+type record struct {
+	row
+	hash []byte
+}
+
+func (r *record) values() []any {
+	return []any{r.id, r.projectID, r.creatorID, r.name, r.lastFourDigits, r.permissions, r.createdAt, r.expiresAt,
+		r.deletedAt, r.deletedBy, r.deletedRequestID, r.hash}
+}
+
+func scanRecord(rows *sql.Rows) (r record, err error) {
+	err = rows.Scan(append(r.columns(), &r.hash)...)
+	return r, err
+}
+
+func eachRecord(ctx context.Context, tx *sql.Tx, visit func(record) error) error {
+	rows, err := tx.QueryContext(ctx, copySQL)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r, err := scanRecord(rows)
+		if err != nil {
+			return err
+		}
+		if err := visit(r); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestHead holds the version that the program asks for to the migrations it carries.
+func TestHead(t *testing.T) {
+	for _, folder := range []string{"sqlite", "postgres"} {
+		files, err := fs.ReadDir(migrations, "migrations/"+folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) != Head {
+			t.Errorf("%s has %d migrations, Head is %d", folder, len(files), Head)
+		}
+		for i, file := range files {
+			if want := fmt.Sprintf("%05d_", i+1); !strings.HasPrefix(file.Name(), want) {
+				t.Errorf("%s: %s does not begin with %s", folder, file.Name(), want)
+			}
+		}
+	}
+}
+
+// TestReadBack lets SQLite ignore a pragma, as it does with a word it does not know.
+func TestReadBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	for _, test := range []struct {
+		pragma pragma
+		want   string
+	}{
+		{pragma{"synchronous", "FULL", "2"}, ""},
+		{pragma{"synchronous", "FUL", "2"}, "sqlite keeps synchronous 1 instead of FUL"},
+		{pragma{"synchronous", "OFF", "2"}, "sqlite keeps synchronous 0 instead of OFF"},
+		{pragma{"query_only", "maybe", "1"}, "sqlite keeps query_only 0 instead of maybe"},
+	} {
+		s, err := Open(t.Context(), "sqlite:"+path, Options{Migrate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		db, err := connectSQLite(path, "rw", []pragma{test.pragma})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		got := ""
+		if err := readBack(t.Context(), db, []pragma{test.pragma}); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%v: %q, want %q", test.pragma, got, test.want)
+		}
+	}
+}
+
+// TestPragmas looks at the connections of an open store.
+func TestPragmas(t *testing.T) {
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "diga.db"), Options{Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for query, want := range map[string]string{
+		`PRAGMA journal_mode`: "wal",
+		`PRAGMA synchronous`:  "2",
+		`PRAGMA busy_timeout`: sqliteBusyTimeout,
+		`PRAGMA query_only`:   "0",
+	} {
+		var got string
+		if err := s.write.QueryRow(query).Scan(&got); err != nil || got != want {
+			t.Errorf("the writer's %s is %q, %v; want %q", query, got, err, want)
+		}
+	}
+	if _, err := s.read.Exec(`DELETE FROM api_keys`); err == nil {
+		t.Error("a reading connection wrote")
+	}
+	if n := s.write.Stats().MaxOpenConnections; n != 1 {
+		t.Errorf("%d connections may write, want 1", n)
+	}
+}

@@ -1,0 +1,528 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/store/storetest"
+)
+
+// TestMain lets the test binary be another process on the same store: it opens the store, says what came of it, and
+// ends without closing it, as a killed process does.
+func TestMain(m *testing.M) {
+	url := os.Getenv("STORE_TEST_OPEN")
+	if url == "" {
+		os.Exit(m.Run())
+	}
+	if os.Getenv("STORE_TEST_UNPRIVILEGED") != "" && os.Geteuid() == 0 {
+		if err := errors.Join(syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
+			fmt.Println(err)
+			os.Exit(2)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := store.Open(ctx, url, store.Options{Migrate: true}); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// openElsewhere opens the store in another process and gives what Open said there.
+func openElsewhere(t *testing.T, url string, environment ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0])
+	command.Env = append(os.Environ(), append(environment, "STORE_TEST_OPEN="+url)...)
+	output, err := command.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("the other process: %v\n%s", err, output)
+	}
+	return string(output)
+}
+
+// raw opens the file past the store.
+func raw(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func exec1(t *testing.T, db *sql.DB, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func newerSchema(t *testing.T, db *sql.DB) {
+	t.Helper()
+	exec1(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, $2)`, store.Head+1, true)
+}
+
+func TestSQLiteNewFile(t *testing.T) {
+	for _, name := range []string{"diga.db", "with space.db", "a?mode=memory", "#1.db", "100%41.db", "ünï鍵.db", "a&b=c;d'\".db"} {
+		path := filepath.Join(t.TempDir(), name)
+		s := open(t, "sqlite:"+path)
+		storetest.Create(t, s, apitype.NewUUID())
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Errorf("the file is not at its path: %v", err)
+			continue
+		}
+		if mode := info.Mode(); mode != 0o600 {
+			t.Errorf("%s: mode %v, want 0600", name, mode)
+		}
+		if s.String() != "sqlite:"+path {
+			t.Errorf("the store's name is %q, want %q", s, "sqlite:"+path)
+		}
+		var journal string
+		if err := raw(t, path).QueryRow(`PRAGMA journal_mode`).Scan(&journal); err != nil && !strings.Contains(name, "?") || journal != "wal" && !strings.Contains(name, "?") {
+			t.Errorf("%s: journal_mode %q, %v; want wal", name, journal, err)
+		}
+	}
+}
+
+func TestSQLiteRelativePath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	open(t, "sqlite:diga.db")
+	if _, err := os.Stat("diga.db"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSQLiteRefused opens what is no store of this program: one sentence says so, and nothing is touched.
+func TestSQLiteRefused(t *testing.T) {
+	store1 := func(t *testing.T, path string) *store.Store {
+		s, err := store.Open(t.Context(), "sqlite:"+path, store.Options{Migrate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			key, _ := storetest.NewKey(apitype.NewUUID())
+			key.Name = strings.Repeat("long ", 1000)
+			if err := s.Create(t.Context(), key, apikey.NewSecret().Hash()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s
+	}
+	for _, test := range []struct {
+		name    string
+		prepare func(t *testing.T, path string)
+		options store.Options
+		want    string // in the error
+		is      error
+	}{
+		{
+			name:    "missing folder",
+			prepare: func(t *testing.T, path string) { os.Remove(filepath.Dir(path)) },
+			options: store.Options{Migrate: true},
+			want:    "no such file or directory",
+		},
+		{
+			name:    "missing file, not to be made",
+			prepare: func(t *testing.T, path string) {},
+			want:    "there is no such file; run `diga-api migrate`",
+			is:      store.ErrOlderSchema,
+		},
+		{
+			name:    "missing file, only to be read",
+			prepare: func(t *testing.T, path string) {},
+			options: store.Options{Migrate: true, ReadOnly: true},
+			want:    "there is no such file",
+			is:      store.ErrOlderSchema,
+		},
+		{
+			name: "empty file, not to be migrated",
+			prepare: func(t *testing.T, path string) {
+				if err := os.WriteFile(path, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: "run `diga-api migrate`",
+			is:   store.ErrOlderSchema,
+		},
+		{
+			name: "folder",
+			prepare: func(t *testing.T, path string) {
+				if err := os.Mkdir(path, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "not a file",
+		},
+		{
+			name: "folder in place of a file's folder",
+			prepare: func(t *testing.T, path string) {
+				if err := errors.Join(os.Remove(filepath.Dir(path)), os.WriteFile(filepath.Dir(path), nil, 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "not a directory",
+		},
+		{
+			name: "text",
+			prepare: func(t *testing.T, path string) {
+				if err := os.WriteFile(path, []byte(strings.Repeat("Dear diary, ", 1000)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "not a database",
+		},
+		{
+			name: "cut off",
+			prepare: func(t *testing.T, path string) {
+				store1(t, path).Close()
+				if err := os.Truncate(path, 8192); err != nil {
+					t.Fatal(err)
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "the database is damaged, restore a backup",
+		},
+		{
+			name: "overwritten",
+			prepare: func(t *testing.T, path string) {
+				store1(t, path).Close()
+				file, err := os.OpenFile(path, os.O_WRONLY, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer file.Close()
+				if _, err := file.WriteAt(bytes.Repeat([]byte{0xa5}, 3000), 100); err != nil {
+					t.Fatal(err)
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "the database is damaged, restore a backup",
+		},
+		{
+			name: "another program's database",
+			prepare: func(t *testing.T, path string) {
+				exec1(t, raw(t, path), `CREATE TABLE cookies (name TEXT)`)
+			},
+			options: store.Options{Migrate: true},
+			want:    "it holds the tables of another program",
+		},
+		{
+			name: "newer schema",
+			prepare: func(t *testing.T, path string) {
+				store1(t, path).Close()
+				db := raw(t, path)
+				newerSchema(t, db)
+				db.Close()
+			},
+			options: store.Options{Migrate: true},
+			want:    fmt.Sprintf("it is at version %d, the program knows %d", store.Head+1, store.Head),
+			is:      store.ErrNewerSchema,
+		},
+		{
+			name: "newer schema, left by a process that was killed",
+			prepare: func(t *testing.T, path string) {
+				other := filepath.Join(t.TempDir(), "other.db")
+				s := store1(t, other)
+				defer s.Close()
+				newerSchema(t, raw(t, other))
+				for _, suffix := range []string{"", "-wal"} {
+					content, err := os.ReadFile(other + suffix)
+					if err == nil {
+						err = os.WriteFile(path+suffix, content, 0o600)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			options: store.Options{Migrate: true},
+			want:    "the schema is newer than this program",
+			is:      store.ErrNewerSchema,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "folder")
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(folder, "diga.db")
+			test.prepare(t, path)
+			before := snapshot(folder)
+			_, err := store.Open(t.Context(), "sqlite:"+path, test.options)
+			if err == nil {
+				t.Fatal("it was opened")
+			}
+			t.Log(err)
+			if !strings.HasPrefix(err.Error(), "sqlite:"+path+": ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %q, want the store's name and %q", err, test.want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q is more than a sentence", err)
+			}
+			if test.is != nil && !errors.Is(err, test.is) {
+				t.Errorf("error %v is not %v", err, test.is)
+			}
+			if errors.Is(err, store.ErrURL) {
+				t.Errorf("error %v blames the URL", err)
+			}
+			for name, content := range snapshot(folder) {
+				// SQLite keeps an index of the write-ahead log in -shm, which nothing depends on.
+				if before[name] != content && !strings.HasSuffix(name, "-shm") && content != "" {
+					t.Errorf("%s was touched", name)
+				}
+				delete(before, name)
+			}
+			for name := range before {
+				t.Errorf("%s was removed", name)
+			}
+		})
+	}
+}
+
+// snapshot are the contents of the files in a folder.
+func snapshot(folder string) map[string]string {
+	contents := map[string]string{}
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		contents[entry.Name()] = fmt.Sprint(string(content), err)
+		if err == nil {
+			contents[entry.Name()] = string(content)
+		}
+	}
+	return contents
+}
+
+func TestSQLiteNotWritable(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		folder, file os.FileMode
+		create       bool
+		want         string
+	}{
+		{"read-only file", 0o777, 0o444, true, "the file, or its folder, is read-only"},
+		{"read-only folder and file", 0o555, 0o444, true, "the file, or its folder, is read-only"},
+		{"read-only folder", 0o555, 0o666, true, "the file, or its folder, is read-only"},
+		{"unreadable file", 0o777, 0o000, true, "the file cannot be opened"},
+		{"no file in a read-only folder", 0o555, 0, false, "permission denied"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder, err := os.MkdirTemp("", "store") // which other accounts may enter
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(folder)
+			path := filepath.Join(folder, "diga.db")
+			if test.create {
+				s := open(t, "sqlite:"+path)
+				storetest.Create(t, s, apitype.NewUUID())
+				if err := errors.Join(s.Close(), os.Chmod(path, test.file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(folder, test.folder); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(folder, 0o700)
+			said := openElsewhere(t, "sqlite:"+path, "STORE_TEST_UNPRIVILEGED=1")
+			t.Log(said)
+			if !strings.Contains(said, test.want) {
+				t.Errorf("said %q, want %q", said, test.want)
+			}
+		})
+	}
+}
+
+// TestSQLiteKilled opens a file whose last process ended without closing it.
+func TestSQLiteKilled(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "diga.db")
+	running := open(t, "sqlite:"+path)
+	key, _ := storetest.Create(t, running, apitype.NewUUID())
+	kept, secret := storetest.Create(t, running, apitype.NewUUID())
+	if err := running.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Fatal(err)
+	}
+	// What would be on the disk if it were killed now.
+	left := filepath.Join(t.TempDir(), "diga.db")
+	for suffix, content := range map[string]string{"": snapshot(folder)["diga.db"], "-wal": snapshot(folder)["diga.db-wal"]} {
+		if err := os.WriteFile(left+suffix, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, "sqlite:"+left)
+	if err := again.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); !errors.Is(err, apikey.ErrNotFound) {
+		t.Errorf("delete of the deleted key: %v, want ErrNotFound", err)
+	}
+	if got, err := again.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != kept.ID {
+		t.Errorf("authenticate: %v, %v", got, err)
+	}
+}
+
+func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "diga.db")
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if said := openElsewhere(t, url); said != "" {
+				t.Error(said)
+			}
+		})
+	}
+	wg.Wait()
+	checkMigratedOnce(t, raw(t, strings.TrimPrefix(url, "sqlite:")))
+	if err := open(t, url).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func checkMigratedOnce(t *testing.T, db *sql.DB) {
+	t.Helper()
+	var rows int
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	if want := store.Head + 1; rows != want { // and goose's row of version 0
+		t.Errorf("%d migrations are noted, want %d", rows, want)
+	}
+}
+
+// TestSQLiteLocked has another connection hold the write lock: the caller gets an error in time, and nothing is deleted.
+func TestSQLiteLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	s := open(t, "sqlite:"+path)
+	key, secret := storetest.Create(t, s, apitype.NewUUID())
+	other := raw(t, path)
+	exec1(t, other, `BEGIN IMMEDIATE`)
+
+	for _, deadline := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		started := time.Now()
+		err := s.Delete(ctx, key.ProjectID, key.ID, storetest.NewDeletion())
+		if err == nil || errors.Is(err, apikey.ErrNotFound) {
+			t.Errorf("delete: %v, want another error", err)
+		}
+		if took := time.Since(started); took > deadline+500*time.Millisecond {
+			t.Errorf("the answer took %v, the deadline was %v: %v", took, deadline, err)
+		}
+		t.Log(err)
+	}
+	if err := s.Check(t.Context()); err == nil {
+		t.Error("the store says that it can be written to")
+	}
+	if _, err := s.Authenticate(t.Context(), secret.Hash()); err != nil {
+		t.Errorf("authenticate: %v", err)
+	}
+	_, err := store.Open(t.Context(), "sqlite:"+path, store.Options{Migrate: true})
+	if err != nil {
+		t.Errorf("a server cannot start while the lock is held: %v", err)
+	}
+
+	exec1(t, other, `ROLLBACK`)
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("check after the lock is gone: %v", err)
+	}
+	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Errorf("delete after the lock is gone: %v", err)
+	}
+}
+
+// TestSQLiteReadOnly opens a file only to be read.
+func TestSQLiteReadOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	s := open(t, "sqlite:"+path)
+	key, secret := storetest.Create(t, s, apitype.NewUUID())
+	before := snapshot(filepath.Dir(path))["diga.db"]
+
+	reader, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if got, err := reader.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != key.ID {
+		t.Errorf("authenticate: %v, %v", got, err)
+	}
+	if err := reader.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
+		t.Errorf("delete: %v, want another error", err)
+	}
+	if err := reader.Check(t.Context()); err == nil {
+		t.Error("the store says that it can be written to")
+	}
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+	if snapshot(filepath.Dir(path))["diga.db"] != before {
+		t.Error("the file was touched")
+	}
+}
+
+// TestSQLiteConstraint tries what no statement of the store does: a delete that is half done.
+func TestSQLiteConstraint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	storetest.Create(t, open(t, "sqlite:"+path), apitype.NewUUID())
+	halfDone(t, raw(t, path))
+}
+
+// halfDone tries to delete a key by half, past the store.
+func halfDone(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, set := range []string{
+		`deleted_at = 1`,
+		`secret_hash = NULL`,
+		`deleted_at = 1, secret_hash = NULL`,
+		`deleted_at = 1, deleted_by = id, secret_hash = NULL`,
+		`deleted_at = 1, deleted_by = id, deleted_request_id = 'r'`,
+		`deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`,
+		`deleted_request_id = 'r'`,
+	} {
+		if _, err := db.ExecContext(t.Context(), `UPDATE api_keys SET `+set); err == nil {
+			t.Errorf("SET %s was accepted", set)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(),
+		`UPDATE api_keys SET deleted_at = 1, deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`); err != nil {
+		t.Errorf("a whole delete was refused: %v", err)
+	}
+}
+
+func TestURL(t *testing.T) {
+	for _, url := range []string{"", "diga.db", "sqlite", "sqlite:", "sqlite::memory:", "sqlite://diga.db", "sqlite:a\x00b",
+		"mysql://diga:s3cret@db/diga", "postgres", "postgres:", "SQLITE:x", " sqlite:x", "s3cret"} {
+		err := store.CheckURL(url)
+		if !errors.Is(err, store.ErrURL) {
+			t.Errorf("%q: error %v, want ErrURL", url, err)
+			continue
+		}
+		if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the password is printed: %v", err)
+		}
+		if !strings.Contains(err.Error(), "sqlite:") && !strings.Contains(err.Error(), "postgres://") {
+			t.Errorf("error %v names no form of URL", err)
+		}
+		if _, opened := store.Open(t.Context(), url, store.Options{Migrate: true}); opened == nil || opened.Error() != err.Error() {
+			t.Errorf("%q: Open says %v, CheckURL %v", url, opened, err)
+		}
+	}
+}
