@@ -16,6 +16,9 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// ServerURLProduction defines the Server URL for Production
+const ServerURLProduction = "https://api.diga.io"
+
 // ErrorResponseSchema Standard error response format for all API errors.
 type ErrorResponseSchema struct {
 	// ErrorCode Machine-readable error code in SCREAMING_SNAKE_CASE format
