@@ -1,0 +1,155 @@
+package client_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What an importing team gets with the client. The list is short on purpose: each module in it is one that others
+// must trust, update and agree on a version of.
+var modules = []string{
+	"github.com/apapsch/go-jsonmerge/v2",
+	"github.com/google/uuid",
+	"github.com/oapi-codegen/runtime",
+}
+
+func goCommand(t *testing.T, dir string, env []string, arguments ...string) string {
+	t.Helper()
+	command := exec.Command("go", arguments...)
+	command.Dir = dir
+	command.Env = append(os.Environ(), env...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s%s", strings.Join(arguments, " "), err, out, &stderr)
+	}
+	return string(out)
+}
+
+// The client is small because of what it does not import: no server, no database, no telemetry.
+func TestImports(t *testing.T) {
+	const own = "github.com/diga-io/diga-api/"
+	direct := strings.Fields(goCommand(t, ".", nil, "list", "-f", `{{join .Imports "\n"}}`, "."))
+	var foreign []string
+	for _, path := range direct {
+		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+			foreign = append(foreign, path)
+		}
+	}
+	if want := []string{own + "gen/apiclient", own + "gen/apitype"}; !slices.Equal(foreign, want) {
+		t.Errorf("beside the standard library, the client imports %q, want %q", foreign, want)
+	}
+
+	allowed := append([]string{own + "client", own + "gen/apiclient", own + "gen/apitype", modules[2] + "/types"}, modules...)
+	all := strings.Fields(goCommand(t, ".", nil, "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."))
+	slices.Sort(all)
+	slices.Sort(allowed)
+	if !slices.Equal(all, allowed) {
+		t.Errorf("the client brings in\n%s\nwant\n%s", strings.Join(all, "\n"), strings.Join(allowed, "\n"))
+	}
+	for _, path := range strings.Fields(goCommand(t, ".", nil, "list", "-deps", ".")) {
+		for _, heavy := range []string{"database/sql", "net/http/httptest", "testing", "expvar", "net/http/pprof"} {
+			if path == heavy {
+				t.Errorf("the client brings in %s", path)
+			}
+		}
+	}
+}
+
+// A module of another team, in three lines, built as they would build it.
+func TestConsumerModule(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/consumer\n\ngo 1.26.0\n\nrequire github.com/diga-io/diga-api v0.0.0\n\n" +
+			"replace github.com/diga-io/diga-api => " + root + "\n",
+		"main.go": `package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/diga-io/diga-api/client"
+)
+
+func main() {
+	diga, err := client.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := diga.DeleteAPIKeyString(context.Background(), os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// No network: what this module's own build needed is in the module cache.
+	env := []string{"GOFLAGS=-mod=mod -buildvcs=false", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off"}
+	goCommand(t, dir, env, "build", "-o", "consumer", ".")
+
+	// go.mod is what other builds of the consumer will select, go.sum what was downloaded for it, the binary what runs.
+	got := map[string][]string{}
+	var mod struct{ Require []struct{ Path string } }
+	if err := json.Unmarshal([]byte(goCommand(t, dir, env, "mod", "edit", "-json")), &mod); err != nil {
+		t.Fatal(err)
+	}
+	for _, require := range mod.Require {
+		got["go.mod"] = append(got["go.mod"], require.Path)
+	}
+	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(sum)) {
+		if fields := strings.Fields(line); !strings.HasSuffix(fields[1], "/go.mod") {
+			got["go.sum"] = append(got["go.sum"], fields[0])
+		}
+	}
+	for line := range strings.Lines(goCommand(t, dir, nil, "version", "-m", "consumer")) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "dep" {
+			got["binary"] = append(got["binary"], fields[1])
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "binary"} {
+		list := slices.DeleteFunc(got[name], func(path string) bool { return path == "github.com/diga-io/diga-api" })
+		slices.Sort(list)
+		if !slices.Equal(list, modules) {
+			t.Errorf("%s has %q, want %q", name, list, modules)
+		}
+	}
+
+	server := record(t, answer(200, `{}`))
+	run := func(id string) ([]byte, error) {
+		command := exec.Command(filepath.Join(dir, "consumer"), id)
+		command.Env = append(os.Environ(), "DIGA_API_KEY="+key, "DIGA_BASE_URL="+server.URL)
+		return command.CombinedOutput()
+	}
+	if out, err := run(text); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	var exit *exec.ExitError
+	if out, err := run("nope"); !errors.As(err, &exit) || !strings.Contains(string(out), "not a UUID") {
+		t.Errorf("%v: %s", err, out)
+	}
+	requests := server.got()
+	if len(requests) != 1 || requests[0].Method != http.MethodDelete || !strings.HasPrefix(requests[0].UserAgent(), "diga-api-go/v") {
+		t.Errorf("%d requests, first %v", len(requests), requests[0])
+	}
+}
