@@ -1,0 +1,168 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/diga-io/diga-api/client"
+)
+
+// diga stands for the API in these examples. It gives one answer to every request.
+func diga(status int, body string) *httptest.Server {
+	return httptest.NewServer(answer(status, body))
+}
+
+// ourKey stands for the API key, which a program would leave in DIGA_API_KEY.
+const ourKey = "diga_0123456789abcdef0123456789abcdefcafe"
+
+func Example() {
+	server := diga(200, `{}`)
+	defer server.Close()
+	os.Setenv("DIGA_API_KEY", ourKey)
+	os.Setenv("DIGA_BASE_URL", server.URL)
+	defer os.Unsetenv("DIGA_API_KEY")
+	defer os.Unsetenv("DIGA_BASE_URL")
+
+	c, err := client.New()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	fmt.Println(result.Attempts, err)
+	// Output: 1 <nil>
+}
+
+func ExampleNew() {
+	c, err := client.New(
+		client.WithAPIKey(ourKey),
+		client.WithBaseURL("https://proxy.example.com/diga"),
+		client.WithUserAgent("billing/1.2"),
+		client.WithTimeout(20*time.Second),
+		client.WithRetries(client.RetryPolicy{MaxAttempts: 3}),
+		client.WithLogger(slog.Default()),
+		client.WithRequestHook(func(r *http.Request) { r.Header.Set("X-Team", "billing") }),
+	)
+	fmt.Println(c, err)
+	// Output: diga client of https://proxy.example.com/diga with key diga_…cafe <nil>
+}
+
+func Example_notFound() {
+	server := diga(404, `{"status":"error","error_code":"API_KEY_NOT_FOUND","message":"Error from ApiKeyNotFoundException"}`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	if errors.Is(err, client.ErrNotFound) {
+		fmt.Println("nothing to delete")
+	}
+	fmt.Println(err)
+	// Output:
+	// nothing to delete
+	// delete api key: 404 Not Found: API_KEY_NOT_FOUND: Error from ApiKeyNotFoundException
+}
+
+func Example_forbidden() {
+	server := diga(403, `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Missing required permissions"}`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	if errors.Is(err, client.ErrForbidden) {
+		fmt.Println("ask for the permission api_keys.delete")
+	}
+	// Output: ask for the permission api_keys.delete
+}
+
+func Example_unauthorized() {
+	server := diga(403, `{"status":"error","error_code":"UNAUTHORIZED","message":"Invalid or missing API key"}`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	if errors.Is(err, client.ErrUnauthorized) {
+		fmt.Println("the key in DIGA_API_KEY is not good any more")
+	}
+	// Output: the key in DIGA_API_KEY is not good any more
+}
+
+func Example_invalid() {
+	c, _ := client.New(client.WithAPIKey(ourKey))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400e29b41d4a716446655440000") // nothing is sent
+	fmt.Println(errors.Is(err, client.ErrInvalid), err)
+	// Output: true delete api key: nothing was sent: invalid request: the id is not a UUID: invalid length: expected 36 characters
+}
+
+// What a server says of the fields of a request is in Details.
+func ExampleFieldDetail() {
+	server := diga(422, `{"detail":[{"loc":["path","id"],"msg":"Input should be a valid UUID","type":"uuid_parsing"}]}`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	var failure *client.Error
+	if errors.As(err, &failure) {
+		for _, detail := range failure.Details {
+			fmt.Printf("%q %s (%s)\n", detail.Loc, detail.Msg, detail.Type)
+		}
+	}
+	// Output: ["path" "id"] Input should be a valid UUID (uuid_parsing)
+}
+
+func Example_server() {
+	server := diga(502, `<html>Bad Gateway</html>`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
+		client.WithRetries(client.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Millisecond}))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	fmt.Println(errors.Is(err, client.ErrServer), err)
+	// Output: true delete api key: 502 Bad Gateway (2 attempts)
+}
+
+// Errors without a response wrap what the network said; those of a context that ended are found by errors.Is.
+func Example_noResponse() {
+	server := diga(200, `{}`)
+	server.Close() // nobody listens any more
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
+		client.WithRetries(client.RetryPolicy{MaxAttempts: 1}))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	var failure *client.Error
+	if errors.As(err, &failure) && failure.StatusCode == 0 && !errors.Is(err, context.DeadlineExceeded) {
+		fmt.Println("no response; the key may be deleted or not: call again")
+	}
+	// Output: no response; the key may be deleted or not: call again
+}
+
+// A delete whose response was lost is a success once the server says that there is no such key.
+func ExampleResult() {
+	server := httptest.NewServer((&recorder{}).handler([]http.HandlerFunc{
+		cut, // the key is deleted, but the connection breaks before the answer
+		answer(404, `{"status":"error","error_code":"API_KEY_NOT_FOUND","message":"Error from ApiKeyNotFoundException"}`),
+	}))
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
+		client.WithRetries(client.RetryPolicy{BaseDelay: time.Millisecond}))
+
+	result, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	fmt.Printf("%+v %v\n", result, err)
+	// Output: {Replayed:true Attempts:2 RequestID:} <nil>
+}
+
+func ExampleWithResponseHook() {
+	server := diga(403, ``)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
+		client.WithResponseHook(func(a client.Attempt) { fmt.Println("attempt", a.Number, "status", a.StatusCode) }))
+
+	c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	// Output: attempt 1 status 403
+}
