@@ -1,0 +1,50 @@
+package clienttest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/store/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(*testing.T) storetest.Store { return whole{new(memory)} })
+}
+
+// whole adds what the suite wants of a store and this package does not need.
+type whole struct{ *memory }
+
+func (w whole) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) error {
+	for _, text := range append([]string{key.Name, key.LastFourDigits}, key.Permissions...) {
+		if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+			return fmt.Errorf("create: %w", store.ErrInvalid)
+		}
+	}
+	return w.create(ctx, key, hash)
+}
+
+func (w whole) List(ctx context.Context, filter store.Filter) iter.Seq2[apikey.Key, error] {
+	return func(yield func(apikey.Key, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(apikey.Key{}, err)
+			return
+		}
+		for _, key := range w.list(func(s stored) bool {
+			return (filter.Project == nil || s.key.ProjectID == *filter.Project) && (filter.Deleted || s.key.Deleted == nil)
+		}) {
+			if !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (w whole) Empty(ctx context.Context) (bool, error) {
+	return len(w.list(func(stored) bool { return true })) == 0, ctx.Err()
+}
