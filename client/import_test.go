@@ -152,4 +152,28 @@ func main() {
 	if len(requests) != 1 || requests[0].Method != http.MethodDelete || !strings.HasPrefix(requests[0].UserAgent(), "diga-api-go/v") {
 		t.Errorf("%d requests, first %v", len(requests), requests[0])
 	}
+
+	// Their tests use clienttest, which brings the server along, but not into their program.
+	const test = `package main
+
+import (
+	"testing"
+
+	"github.com/diga-io/diga-api/client/clienttest"
+)
+
+func TestDelete(t *testing.T) {
+	diga := clienttest.NewServer(t)
+	key := diga.CreateKey()
+	diga.Inject(clienttest.LoseResponse())
+	result, err := diga.Client().DeleteAPIKey(t.Context(), key.ID)
+	if err != nil || !result.Replayed || diga.Exists(key.ID) {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "main_test.go"), []byte(test), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	goCommand(t, dir, env, "test", ".")
 }

@@ -106,7 +106,7 @@ func (s *Server) CreateKey(options ...KeyOption) Key {
 		CreatorID:      s.Key.ID,
 		Name:           "key of a test",
 		LastFourDigits: secret.LastFour(),
-		CreatedAt:      time.Now().UTC().Truncate(time.Microsecond),
+		CreatedAt:      time.Now(),
 	}
 	for _, option := range options {
 		option.apply(&key)

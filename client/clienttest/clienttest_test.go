@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -130,7 +131,7 @@ func TestFaults(t *testing.T) {
 			[]clienttest.Fault{clienttest.BadGateway(), clienttest.BadGateway(), clienttest.BadGateway(), clienttest.BadGateway()}, nil,
 			false, client.Result{}, client.ErrServer, "[502 BadGateway] [502 BadGateway] [502 BadGateway] [502 BadGateway]",
 		},
-		"store outage":                       {[]clienttest.Fault{clienttest.StoreOutage()}, nil, true, client.Result{Attempts: 2}, nil, "[500 StoreOutage] [200 ]"},
+		"store outage":                        {[]clienttest.Fault{clienttest.StoreOutage()}, nil, true, client.Result{Attempts: 2}, nil, "[500 StoreOutage] [200 ]"},
 		"a body that is none of the contract": {[]clienttest.Fault{clienttest.BreakContract(`<html>`)}, nil, true, client.Result{Attempts: 1}, nil, "[200 BreakContract]"},
 		"everything in its turn": {
 			[]clienttest.Fault{clienttest.BadGateway(), clienttest.StoreOutage(), clienttest.LoseResponse()}, nil,
@@ -191,6 +192,7 @@ func TestRetryAfter(t *testing.T) {
 func TestDelay(t *testing.T) {
 	before := runtime.NumGoroutine()
 	start := time.Now()
+	var calls sync.WaitGroup
 	t.Run("", func(t *testing.T) {
 		diga := clienttest.NewServer(t)
 		key := diga.CreateKey()
@@ -199,14 +201,17 @@ func TestDelay(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
-		under := make(chan struct{})
-		go func() {
-			defer close(under)
-			diga.Client(client.WithRetries(client.RetryPolicy{MaxAttempts: 1})).DeleteAPIKey(context.Background(), key.ID)
-		}()
-		t.Cleanup(func() { <-under })
+		// The test ends while a call is under way.
+		written := make(chan struct{})
+		ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+			WroteRequest: func(httptrace.WroteRequestInfo) { close(written) },
+		})
+		c := diga.Client(client.WithRetries(client.RetryPolicy{MaxAttempts: 1}))
+		calls.Go(func() { c.DeleteAPIKey(ctx, key.ID) })
+		<-written
 	})
-	if took := time.Since(start); took > time.Minute {
+	calls.Wait()
+	if took := time.Since(start); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	for deadline := start.Add(time.Minute); runtime.NumGoroutine() > before && time.Now().Before(deadline); runtime.Gosched() {

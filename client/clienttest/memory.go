@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
@@ -14,7 +15,7 @@ import (
 // memory is the store of keys of one test. It is held to the conformance suite of the real stores.
 type memory struct {
 	mu   sync.Mutex
-	keys []stored // oldest first
+	keys []stored // in the order of their creation
 }
 
 type stored struct {
@@ -46,6 +47,7 @@ func (m *memory) create(ctx context.Context, key apikey.Key, hash apikey.Hash) e
 			return fmt.Errorf("key %s or its secret is stored already", key.ID)
 		}
 	}
+	key.CreatedAt, key.ExpiresAt = exact(key.CreatedAt), exact(key.ExpiresAt)
 	m.keys = append(m.keys, stored{key, hash})
 	return nil
 }
@@ -76,6 +78,9 @@ func (m *memory) Delete(ctx context.Context, project, id apitype.UUID, tombstone
 	}
 	return apikey.ErrNotFound
 }
+
+// exact is t as the other stores keep it.
+func exact(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // list gives copies of the keys that are wanted.
 func (m *memory) list(wanted func(stored) bool) []apikey.Key {

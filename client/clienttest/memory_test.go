@@ -1,9 +1,12 @@
 package clienttest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,9 +38,13 @@ func (w whole) List(ctx context.Context, filter store.Filter) iter.Seq2[apikey.K
 			yield(apikey.Key{}, err)
 			return
 		}
-		for _, key := range w.list(func(s stored) bool {
+		keys := w.list(func(s stored) bool {
 			return (filter.Project == nil || s.key.ProjectID == *filter.Project) && (filter.Deleted || s.key.Deleted == nil)
-		}) {
+		})
+		slices.SortFunc(keys, func(a, b apikey.Key) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.ID[:], b.ID[:]))
+		})
+		for _, key := range keys {
 			if !yield(key, nil) {
 				return
 			}
