@@ -4,20 +4,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"math/big"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// registerFormats gives every format named in the document the meaning it has for kin-openapi, in place of the one the
-// compiler would give it: what kin-openapi does not know is an annotation.
+// format is what kin-openapi, or Options, know of a named format. What neither knows is an annotation.
+type format struct {
+	text    func(string) error
+	integer openapi3.IntegerFormatValidator
+	number  openapi3.NumberFormatValidator
+}
+
+// registerFormats gives every format named in the document its meaning for kin-openapi, in place of the one the compiler
+// would give it.
 func (c *compiler) registerFormats(node any) {
 	switch node := node.(type) {
 	case map[string]any:
-		if name, ok := node["format"].(string); ok {
-			c.schemas.RegisterFormat(&jsonschema.Format{Name: name, Validate: c.format(name)})
+		if name, ok := node["format"].(string); ok && c.known[name] == nil {
+			f := &format{
+				text:    c.formats[name],
+				integer: openapi3.SchemaIntegerFormats[name],
+				number:  openapi3.SchemaNumberFormats[name],
+			}
+			if v, ok := openapi3.SchemaStringFormats[name]; ok && f.text == nil {
+				f.text = v.Validate
+			}
+			c.known[name] = f
+			c.schemas.RegisterFormat(&jsonschema.Format{Name: name, Validate: f.validate})
 		}
 		for _, value := range node {
 			c.registerFormats(value)
@@ -29,51 +44,36 @@ func (c *compiler) registerFormats(node any) {
 	}
 }
 
-// format looks the format up once, so that a request finds it ready.
-func (c *compiler) format(name string) func(any) error {
-	text := c.formats[name]
-	if v, ok := openapi3.SchemaStringFormats[name]; ok && text == nil {
-		text = v.Validate
-	}
-	integer, number := openapi3.SchemaIntegerFormats[name], openapi3.SchemaNumberFormats[name]
-	return func(value any) error {
-		if s, ok := value.(string); ok {
-			if text == nil {
-				return nil
-			}
-			return text(s)
-		}
-		if integer == nil && number == nil {
-			return nil
-		}
-		return numberFormat(value, integer, number)
-	}
-}
-
 var errIntegerRange = errors.New("the number does not fit 64 bits")
 
-func numberFormat(value any, integer openapi3.IntegerFormatValidator, number openapi3.NumberFormatValidator) error {
-	switch value.(type) {
+// validate is why a decoded value is not of the format. A value of a type that the format is not about is.
+func (f *format) validate(value any) error {
+	switch value := value.(type) {
+	case string:
+		if f.text != nil {
+			return f.text(value)
+		}
+		return nil
 	case json.Number, float32, float64, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
 	default:
+		return nil
+	}
+	if f.integer == nil && f.number == nil {
 		return nil
 	}
 	exact, ok := new(big.Rat).SetString(fmt.Sprint(value))
 	if !ok {
 		return errNumber
 	}
-	if integer != nil && exact.IsInt() {
+	if f.integer != nil && exact.IsInt() {
 		if !exact.Num().IsInt64() {
 			return errIntegerRange
 		}
-		return integer.Validate(exact.Num().Int64())
+		return f.integer.Validate(exact.Num().Int64())
 	}
-	if number == nil {
-		return nil
+	if f.number != nil {
+		number, _ := exact.Float64()
+		return f.number.Validate(number)
 	}
-	f, _ := exact.Float64()
-	if math.IsInf(f, 0) {
-		return errNumber
-	}
-	return number.Validate(f)
+	return nil
 }

@@ -40,12 +40,20 @@ type jsonParser struct {
 	offsets map[string]int // JSON pointer -> offset of its value; not recorded when nil
 }
 
-func (p *jsonParser) parse() (any, error) {
+// valid is why the text is not one JSON value.
+func (p *jsonParser) valid() error {
 	if !utf8.Valid(p.data) {
-		return nil, errNotUTF8
+		return errNotUTF8
 	}
 	if !json.Valid(p.data) {
-		return nil, errNotJSON
+		return errNotJSON
+	}
+	return nil
+}
+
+func (p *jsonParser) parse() (any, error) {
+	if err := p.valid(); err != nil {
+		return nil, err
 	}
 	value := p.value("")
 	if p.err != nil {
@@ -133,8 +141,23 @@ func (p *jsonParser) array(pointer string) any {
 
 func (p *jsonParser) string() string {
 	p.peek()
-	start, escaped := p.next, false
+	start := p.next
+	raw, escaped := p.rawString()
+	if !escaped {
+		return string(raw)
+	}
+	var s string
+	if err := json.Unmarshal(p.data[start:p.next], &s); err != nil && p.err == nil {
+		p.err = errNotJSON
+	}
+	return s
+}
+
+// rawString passes over a string and is what stands between its quotes.
+func (p *jsonParser) rawString() (raw []byte, escaped bool) {
+	p.peek()
 	p.next++
+	start := p.next
 	for p.data[p.next] != '"' {
 		if p.data[p.next] == '\\' {
 			escaped = true
@@ -143,14 +166,7 @@ func (p *jsonParser) string() string {
 		p.next++
 	}
 	p.next++
-	if !escaped {
-		return string(p.data[start+1 : p.next-1])
-	}
-	var s string
-	if err := json.Unmarshal(p.data[start:p.next], &s); err != nil && p.err == nil {
-		p.err = errNotJSON
-	}
-	return s
+	return p.data[start : p.next-1], escaped
 }
 
 func (p *jsonParser) number() json.Number {

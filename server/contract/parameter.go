@@ -194,6 +194,9 @@ func (p *parameter) check(s *source) []Violation {
 		if text == "" && p.empty {
 			return nil
 		}
+		if utf8.ValidString(text) && p.schema.quick.acceptsText(text) {
+			return nil
+		}
 		value = text
 	} else {
 		decoded, violations := p.decode(s)

@@ -18,6 +18,7 @@ const documentURL = "openapi:///document"
 // kin-openapi walks without compiling anything.
 type schema struct {
 	compiled *jsonschema.Schema // nil in a document of 3.0
+	quick    *acceptor          // nil in a document of 3.0
 	walked   *openapi3.Schema
 	compiler *compiler
 }
@@ -28,6 +29,9 @@ type compiler struct {
 	schemas  *jsonschema.Compiler // nil in a document of 3.0
 	formats  map[string]func(string) error
 	walking  []openapi3.SchemaValidationOption // of kin-openapi's walker
+
+	known     map[string]*format // by name, those the document names
+	acceptors map[*jsonschema.Schema]*acceptor
 }
 
 func newCompiler(d *document, doc *openapi3.T, formats map[string]func(string) error) (*compiler, error) {
@@ -42,6 +46,8 @@ func newCompiler(d *document, doc *openapi3.T, formats map[string]func(string) e
 		}
 		return c, nil
 	}
+	c.known = make(map[string]*format)
+	c.acceptors = make(map[*jsonschema.Schema]*acceptor)
 	c.schemas = jsonschema.NewCompiler()
 	c.schemas.DefaultDraft(jsonschema.Draft2020)
 	c.schemas.UseLoader(nothingElse{})
@@ -71,6 +77,7 @@ func (c *compiler) compile(pointer string, walked *openapi3.Schema) (*schema, er
 	if s.compiled, err = c.schemas.Compile(documentURL + "#" + (&url.URL{Path: pointer}).EscapedPath()); err != nil {
 		return nil, fmt.Errorf("compile schema %s: %w", offender(pointer, err), err)
 	}
+	s.quick = c.acceptor(s.compiled)
 	return s, nil
 }
 

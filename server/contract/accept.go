@@ -1,0 +1,398 @@
+package contract
+
+import (
+	"math/big"
+	"reflect"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// acceptor says of most texts that fit a schema that they do, without decoding them and without allocating. It knows the
+// common keywords only, and is never wrong when it accepts; about a text that it does not accept it says nothing, and the
+// schema has to be asked, which also knows what is wrong.
+//
+// It exists because it is the difference between a validated response at a tenth of what it costs to decode one, and at
+// twice of what it costs to serve it.
+type acceptor struct {
+	unsure     bool  // accepts nothing: the schema needs more than an acceptor understands
+	types      kinds // 0 is any
+	all        []*acceptor
+	any        []*acceptor
+	properties map[string]int // name -> index in members
+	members    []*acceptor    // nil accepts everything
+	required   uint64         // indices in members
+	closed     bool           // additionalProperties: false
+	additional *acceptor
+	items      *acceptor
+	minItems   int
+	maxItems   int // -1 is any
+	textual    bool
+	minLength  int
+	maxLength  int      // -1 is any
+	enum       []string // nil is any
+	pattern    jsonschema.Regexp
+	format     *format
+	bounded    bool // only whole numbers from min to max
+	min, max   int64
+}
+
+// kinds is a set of the types of JSON.
+type kinds uint8
+
+const (
+	null kinds = 1 << iota
+	boolean
+	number
+	integer
+	text
+	array
+	object
+)
+
+var kindOf = map[string]kinds{
+	"null": null, "boolean": boolean, "number": number | integer, "integer": integer, "string": text, "array": array,
+	"object": object,
+}
+
+// maxAcceptDepth bounds the nesting of texts and of $refs that an acceptor follows.
+const maxAcceptDepth = 64
+
+// understood are the fields of a compiled schema that an acceptor heeds, or that say nothing about values. A schema with
+// any other is not for acceptors, also when a later version of the library adds one.
+var understood = map[string]bool{
+	"DraftVersion": true, "Location": true, "Bool": true, "ID": true, "Ref": true, "Anchor": true, "DynamicAnchor": true,
+	"Types": true, "Enum": true, "AllOf": true, "AnyOf": true, "Format": true, "Required": true, "Properties": true,
+	"AdditionalProperties": true, "MinItems": true, "MaxItems": true, "Items2020": true, "MinLength": true,
+	"MaxLength": true, "Pattern": true, "Maximum": true, "Minimum": true, "Title": true, "Description": true,
+	"Default": true, "Comment": true, "ReadOnly": true, "WriteOnly": true, "Examples": true, "Deprecated": true,
+}
+
+// acceptor makes the acceptor of a compiled schema.
+func (c *compiler) acceptor(s *jsonschema.Schema) *acceptor {
+	if a, ok := c.acceptors[s]; ok {
+		return a
+	}
+	a := &acceptor{maxItems: -1, maxLength: -1}
+	c.acceptors[s] = a // before its parts: schemas may lead back to themselves
+	if !c.fill(a, s) {
+		*a = acceptor{unsure: true}
+	}
+	return a
+}
+
+func (c *compiler) fill(a *acceptor, s *jsonschema.Schema) bool {
+	if s.Bool != nil {
+		return *s.Bool
+	}
+	fields := reflect.ValueOf(s).Elem()
+	for i := range fields.NumField() {
+		if f := fields.Type().Field(i); f.IsExported() && !understood[f.Name] && !fields.Field(i).IsZero() {
+			return false
+		}
+	}
+	if s.DraftVersion != 2020 || len(s.Properties) > 64 {
+		return false
+	}
+	if s.Types != nil {
+		for _, name := range s.Types.ToStrings() {
+			a.types |= kindOf[name]
+		}
+	}
+	c.fillParts(a, s)
+	c.fillArray(a, s)
+	return c.fillObject(a, s) && c.fillText(a, s) && c.fillNumber(a, s)
+}
+
+func (c *compiler) fillParts(a *acceptor, s *jsonschema.Schema) {
+	all := s.AllOf
+	if s.Ref != nil {
+		all = append(slices.Clip(all), s.Ref)
+	}
+	for _, part := range all {
+		a.all = append(a.all, c.acceptor(part))
+	}
+	for _, part := range s.AnyOf {
+		a.any = append(a.any, c.acceptor(part))
+	}
+}
+
+func (c *compiler) fillObject(a *acceptor, s *jsonschema.Schema) bool {
+	switch additional := s.AdditionalProperties.(type) {
+	case bool:
+		a.closed = !additional
+	case *jsonschema.Schema:
+		a.additional = c.acceptor(additional)
+	}
+	a.properties = make(map[string]int, len(s.Properties))
+	for name, property := range s.Properties {
+		a.properties[name] = len(a.members)
+		a.members = append(a.members, c.acceptor(property))
+	}
+	for _, name := range s.Required {
+		i, ok := a.properties[name]
+		if !ok {
+			if s.AdditionalProperties != nil || len(a.members) == 64 {
+				return false
+			}
+			i = len(a.members)
+			a.properties[name] = i
+			a.members = append(a.members, nil)
+		}
+		a.required |= 1 << i
+	}
+	return true
+}
+
+func (c *compiler) fillArray(a *acceptor, s *jsonschema.Schema) {
+	if s.MinItems != nil {
+		a.minItems = *s.MinItems
+	}
+	if s.MaxItems != nil {
+		a.maxItems = *s.MaxItems
+	}
+	if s.Items2020 != nil {
+		a.items = c.acceptor(s.Items2020)
+	}
+}
+
+func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
+	if s.MinLength != nil {
+		a.minLength = *s.MinLength
+	}
+	if s.MaxLength != nil {
+		a.maxLength = *s.MaxLength
+	}
+	if s.Enum != nil {
+		a.enum = []string{}
+		for _, value := range s.Enum.Values {
+			name, ok := value.(string)
+			if !ok {
+				return false
+			}
+			a.enum = append(a.enum, name)
+		}
+	}
+	a.pattern = s.Pattern
+	if s.Format != nil {
+		// One that is not known is the library's own (regex).
+		if a.format = c.known[s.Format.Name]; a.format == nil || s.Format.Name == "regex" {
+			return false
+		}
+	}
+	a.textual = a.enum != nil || a.pattern != nil || a.format != nil && a.format.text != nil
+	return true
+}
+
+func (c *compiler) fillNumber(a *acceptor, s *jsonschema.Schema) bool {
+	if a.format != nil && (a.format.integer != nil || a.format.number != nil) {
+		a.bounded = true
+	}
+	const exact = 1 << 53
+	a.min, a.max = -exact, exact
+	for limit, bound := range map[*int64]*big.Rat{&a.min: s.Minimum, &a.max: s.Maximum} {
+		if bound == nil {
+			continue
+		}
+		if !bound.IsInt() || !bound.Num().IsInt64() {
+			return false
+		}
+		*limit, a.bounded = bound.Num().Int64(), true
+	}
+	return true
+}
+
+// acceptsText says whether the string s surely fits. There is no acceptor in documents of 3.0.
+func (a *acceptor) acceptsText(s string) bool {
+	return a != nil && a.acceptText(s, maxAcceptDepth)
+}
+
+func (a *acceptor) acceptText(s string, depth int) bool {
+	if a.unsure || depth == 0 || !a.permits(text) || !a.acceptOwn(s) {
+		return false
+	}
+	for _, part := range a.all {
+		if !part.acceptText(s, depth-1) {
+			return false
+		}
+	}
+	return len(a.any) == 0 ||
+		slices.ContainsFunc(a.any, func(part *acceptor) bool { return part.acceptText(s, depth-1) })
+}
+
+// acceptOwn says whether s fits what the acceptor itself wants of strings.
+func (a *acceptor) acceptOwn(s string) bool {
+	if a.enum != nil && !slices.Contains(a.enum, s) || a.pattern != nil && !a.pattern.MatchString(s) {
+		return false
+	}
+	if a.format != nil && a.format.text != nil && a.format.text(s) != nil {
+		return false
+	}
+	return a.minLength == 0 && a.maxLength < 0 || a.acceptLength(utf8.RuneCountInString(s))
+}
+
+func (a *acceptor) acceptLength(runes int) bool {
+	return runes >= a.minLength && (a.maxLength < 0 || runes <= a.maxLength)
+}
+
+// accepts says whether the text data surely is one JSON value that fits.
+func (a *acceptor) accepts(data []byte) bool {
+	if a == nil || a.unsure {
+		return false
+	}
+	p := jsonParser{data: data}
+	return p.valid() == nil && p.accept(a, maxAcceptDepth)
+}
+
+// everything accepts everything, but duplicate members.
+var everything = &acceptor{maxItems: -1, maxLength: -1}
+
+// accept passes over one value and says whether it surely fits.
+func (p *jsonParser) accept(a *acceptor, depth int) bool {
+	if a == nil {
+		a = everything
+	}
+	if a.unsure || depth == 0 {
+		return false
+	}
+	first, start := p.peek(), p.next
+	for _, part := range a.all {
+		if p.next = start; !p.accept(part, depth-1) {
+			return false
+		}
+	}
+	if len(a.any) > 0 && !slices.ContainsFunc(a.any, func(part *acceptor) bool {
+		p.next = start
+		return p.accept(part, depth-1)
+	}) {
+		return false
+	}
+	p.next = start
+	switch first {
+	case '{':
+		return a.permits(object) && a.enum == nil && p.acceptObject(a, depth)
+	case '[':
+		return a.permits(array) && a.enum == nil && p.acceptArray(a, depth)
+	case '"':
+		return a.permits(text) && p.acceptString(a)
+	case 't':
+		p.next += len("true")
+		return a.permits(boolean) && a.enum == nil
+	case 'f':
+		p.next += len("false")
+		return a.permits(boolean) && a.enum == nil
+	case 'n':
+		p.next += len("null")
+		return a.permits(null) && a.enum == nil
+	}
+	return a.permits(number|integer) && a.enum == nil && p.acceptNumber(a)
+}
+
+func (a *acceptor) permits(k kinds) bool { return a.types == 0 || a.types&k != 0 }
+
+func (p *jsonParser) acceptObject(a *acceptor, depth int) bool {
+	var seen uint64
+	var others [8][]byte // names that are no properties
+	unknown := 0
+	p.next++ // {
+	for p.peek() != '}' {
+		name, escaped := p.rawString()
+		if escaped {
+			return false
+		}
+		p.peek()
+		p.next++ // :
+		member := a.additional
+		if i, ok := a.properties[string(name)]; ok {
+			if seen&(1<<i) != 0 {
+				return false
+			}
+			seen |= 1 << i
+			member = a.members[i]
+		} else {
+			if a.closed || unknown == len(others) {
+				return false
+			}
+			for _, other := range others[:unknown] {
+				if string(other) == string(name) {
+					return false
+				}
+			}
+			others[unknown] = name
+			unknown++
+		}
+		if !p.accept(member, depth-1) {
+			return false
+		}
+		if p.peek() == ',' {
+			p.next++
+		}
+	}
+	p.next++ // }
+	return seen&a.required == a.required
+}
+
+func (p *jsonParser) acceptArray(a *acceptor, depth int) bool {
+	length := 0
+	p.next++ // [
+	for p.peek() != ']' {
+		if !p.accept(a.items, depth-1) {
+			return false
+		}
+		length++
+		if p.peek() == ',' {
+			p.next++
+		}
+	}
+	p.next++ // ]
+	return length >= a.minItems && (a.maxItems < 0 || length <= a.maxItems)
+}
+
+func (p *jsonParser) acceptString(a *acceptor) bool {
+	raw, escaped := p.rawString()
+	if a.textual {
+		return !escaped && a.acceptOwn(string(raw))
+	}
+	if a.minLength == 0 && a.maxLength < 0 {
+		return true
+	}
+	return !escaped && a.acceptLength(utf8.RuneCount(raw))
+}
+
+// acceptNumber passes over a number. Of those with bounds it knows the whole ones that a float64 holds, too.
+func (p *jsonParser) acceptNumber(a *acceptor) bool {
+	start := p.next
+	whole := true
+	for p.next < len(p.data) {
+		switch b := p.data[p.next]; {
+		case b >= '0' && b <= '9', b == '-':
+		case b == '.':
+			whole = false
+		case b == 'e', b == 'E':
+			return false
+		default:
+			return p.acceptDigits(a, start, whole)
+		}
+		p.next++
+	}
+	return p.acceptDigits(a, start, whole)
+}
+
+func (p *jsonParser) acceptDigits(a *acceptor, start int, whole bool) bool {
+	if !whole {
+		return a.permits(number) && !a.bounded
+	}
+	if !a.bounded {
+		return true
+	}
+	value, err := strconv.ParseInt(string(p.data[start:p.next]), 10, 64)
+	if err != nil || value < a.min || value > a.max {
+		return false
+	}
+	if a.format == nil || a.format.integer == nil {
+		return a.format == nil || a.format.number == nil
+	}
+	return a.format.integer.Validate(value) == nil
+}
