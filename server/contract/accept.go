@@ -187,20 +187,22 @@ func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
 }
 
 func (c *compiler) fillNumber(a *acceptor, s *jsonschema.Schema) bool {
-	if a.format != nil && (a.format.integer != nil || a.format.number != nil) {
-		a.bounded = true
-	}
+	a.bounded = s.Minimum != nil || s.Maximum != nil ||
+		a.format != nil && (a.format.integer != nil || a.format.number != nil)
 	const exact = 1 << 53
 	a.min, a.max = -exact, exact
-	for limit, bound := range map[*int64]*big.Rat{&a.min: s.Minimum, &a.max: s.Maximum} {
-		if bound == nil {
-			continue
-		}
-		if !bound.IsInt() || !bound.Num().IsInt64() {
-			return false
-		}
-		*limit, a.bounded = bound.Num().Int64(), true
+	return bound(&a.min, s.Minimum) && bound(&a.max, s.Maximum)
+}
+
+// bound sets limit to a bound that is a whole number, and says whether it could.
+func bound(limit *int64, bound *big.Rat) bool {
+	if bound == nil {
+		return true
 	}
+	if !bound.IsInt() || !bound.Num().IsInt64() {
+		return false
+	}
+	*limit = bound.Num().Int64()
 	return true
 }
 

@@ -69,7 +69,7 @@ func New(document []byte, options Options) (*Contract, error) {
 		return nil, fmt.Errorf("read OpenAPI document: %w", err)
 	}
 	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
-		return nil, fmt.Errorf("load OpenAPI document: %w", err)
+		return nil, fmt.Errorf("load OpenAPI document: %w", located(err, d.unloadable()))
 	}
 	if c.compiler, err = newCompiler(d, c.doc, options.Formats); err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
@@ -78,7 +78,7 @@ func New(document []byte, options Options) (*Contract, error) {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}
 	if err := c.doc.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("validate OpenAPI document: %w", err)
+		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc)))
 	}
 	return c, nil
 }

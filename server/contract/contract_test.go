@@ -1,15 +1,11 @@
 package contract_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
@@ -17,78 +13,188 @@ import (
 	"github.com/diga-io/diga-api/server/contract"
 )
 
-func allow(context.Context, *openapi3filter.AuthenticationInput) error { return nil }
-
-// answer is an error handler that speaks the error shape of the API document.
-func answer(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
-	}
-	status := http.StatusInternalServerError
-	var security *contract.SecurityError
-	var request *contract.RequestError
-	var broken *contract.ResponseError
-	var he *echo.HTTPError
-	switch {
-	case errors.As(err, &security):
-		status = 403
-	case errors.As(err, &request):
-		type detail struct {
-			Loc  []string `json:"loc"`
-			Msg  string   `json:"msg"`
-			Type string   `json:"type"`
+// TestPublished holds the published document to what the layer is for.
+func TestPublished(t *testing.T) {
+	const id = "018f2b5e-0000-7000-8000-000000000000"
+	options := contract.Options{Authenticate: allow, Formats: map[string]func(string) error{"uuid": apitype.CheckUUID}}
+	s := newService(t, string(api.Document), options, nil)
+	s.answer = func(_ error, status int, c echo.Context) error {
+		if status == http.StatusUnprocessableEntity {
+			return c.JSON(status, map[string]any{"detail": []any{}})
 		}
-		var details []detail
-		for _, v := range request.Violations {
-			details = append(details, detail{[]string{v.In, v.Name}, v.Message, v.Keyword})
-		}
-		c.JSON(422, map[string]any{"detail": details})
-		return
-	case errors.As(err, &broken):
-	case errors.As(err, &he):
-		status = he.Code
+		return c.JSON(status, map[string]string{"error_code": "X", "message": "m"})
 	}
-	c.JSON(status, map[string]any{"error_code": "X", "message": "m"})
-}
-
-func TestAPI(t *testing.T) {
-	c, err := contract.New(api.Document, contract.Options{
-		Authenticate: allow, Formats: map[string]func(string) error{"uuid": apitype.CheckUUID},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := echo.New()
-	e.HTTPErrorHandler = answer
-	e.Use(c.Middleware())
-	var handler echo.HandlerFunc
-	e.DELETE("/v1/api_key/:id", func(c echo.Context) error { return handler(c) })
 	for _, test := range []struct {
 		name, id string
 		handler  echo.HandlerFunc
 		status   int
-		body     string
 	}{
-		{"right", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return c.JSON(200, struct{}{}) }, 200, "{}"},
-		{"null", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return c.JSON(200, nil) }, 200, "null"},
-		{"uuid", "nope", nil, 422, `{"detail":[{"loc":["path","id"],"msg":"Input should be a valid uuid","type":"format"}]}`},
-		{"undeclared status", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return c.JSON(201, struct{}{}) }, 500, `{"error_code":"X","message":"m"}`},
-		{"wrong body", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return c.JSON(404, struct{}{}) }, 500, `{"error_code":"X","message":"m"}`},
-		{"nothing", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return nil }, 500, `{"error_code":"X","message":"m"}`},
-		{"error", "018f2b5e-0000-7000-8000-000000000000", func(c echo.Context) error { return echo.ErrNotFound }, 404, `{"error_code":"X","message":"m"}`},
+		{"right", id, blob(200, "application/json", "{}"), 200},
+		{"null fits the empty schema", id, blob(200, "application/json", "null"), 200},
+		{"no UUID", "nope", nil, 422},
+		{"undeclared status", id, blob(201, "application/json", "{}"), 500},
+		{"wrong body", id, blob(404, "application/json", "{}"), 500},
+		{"error", id, func(echo.Context) error { return echo.ErrNotFound }, 404},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			handler = test.handler
-			w := httptest.NewRecorder()
-			e.ServeHTTP(w, httptest.NewRequest("DELETE", "/v1/api_key/"+test.id, nil))
-			if w.Code != test.status || strings.TrimSpace(w.Body.String()) != test.body {
+			s.handler = test.handler
+			if w := s.do(request("DELETE", "/v1/api_key/"+test.id, "")); w.Code != test.status {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
 	}
-	op := c.Operation("DELETE", "/v1/api_key/:id")
-	if got := string(op.Example(404)); got != `{"status":"error","error_code":"API_KEY_NOT_FOUND","message":"Error from ApiKeyNotFoundException"}` {
-		t.Error(got)
+}
+
+func TestOperations(t *testing.T) {
+	c, err := contract.New([]byte(document("3.1.0", `{
+		"/b/{id}":{"get":{"operationId":"b","parameters":[{"name":"id","in":"path","required":true,"schema":{}}],"responses":{"200":{"description":""}}}},
+		"/a:go":{"put":{"operationId":"p","responses":{"200":{"description":""}}},"get":{"operationId":"g","responses":{"200":{"description":""}}}}}`)),
+		contract.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = json.Valid
+	got := ""
+	for _, o := range c.Operations() {
+		got += fmt.Sprintln(o.ID, o)
+	}
+	if want := "g GET /a:go\np PUT /a:go\nb GET /b/{id}\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if c.Operation("GET", "/b/:id") == nil || c.Operation("PUT", `/a\:go`) == nil || c.Operation("PUT", "/b/:id") != nil {
+		t.Error("wrong operation of a route")
+	}
+}
+
+func TestExample(t *testing.T) {
+	c, err := contract.New([]byte(document("3.1.0", `{"/":{"get":{"responses":{
+		"200":{"description":"","content":{
+			"text/plain":{"example":"no JSON"},
+			"application/json":{"schema":{},"example":{"z": [1, 2.50],  "a":"<&>"}}}},
+		"201":{"$ref":"#/components/responses/Created"},
+		"202":{"description":"","content":{"application/json":{"schema":{}}}},
+		"4XX":{"description":"","content":{"application/problem+json":{"example":null}}}}}}}`,
+		`"components":{"examples":{"E":{"value":{"y":1,"x":2}}},"responses":{"Created":{"description":"","content":{
+			"application/json":{"schema":{},"examples":{"z":{"$ref":"#/components/examples/E"},"a":{"value":0}}}}}}}`)),
+		contract.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Operation("GET", "/")
+	for status, want := range map[int]string{
+		200: `{"z":[1,2.50],"a":"<&>"}`, 201: `{"y":1,"x":2}`, 202: "", 404: "null", 500: "", 0: "",
+	} {
+		if got := string(o.Example(status)); got != want {
+			t.Errorf("%d: %s, want %s", status, got, want)
+		}
+	}
+	o.Example(200)[0] = 'x'
+	if o.Example(200)[0] != '{' {
+		t.Error("the caller has the contract's own bytes")
+	}
+}
+
+// TestNewRefuses has a document for each way in which a start fails, and what the error has to name.
+func TestNewRefuses(t *testing.T) {
+	get := func(parameter string) string {
+		return document("3.1.0", `{"/a/b":{"get":{"parameters":[`+parameter+`],"responses":{"200":{"description":""}}}}}`)
+	}
+	schemas := func(version, schemas string) string {
+		return document(version, "{}", `"components":{"schemas":{`+schemas+`}}`)
+	}
+	for _, test := range []struct{ name, doc, want string }{
+		{"nothing", "", "not one JSON value"},
+		{"no object", "[]", "not one JSON value"},
+		{"YAML", "openapi: 3.1.0", "not one JSON value"},
+		{"no OpenAPI", "{}", "openapi"},
+		{"duplicate member", `{"openapi":"3.1.0","openapi":"3.1.0"}`, "/openapi"},
+		{"keyword of the wrong type", get(`{"name":"q","in":"query","schema":{"type":"object","properties":{"a":{"minLength":-1}}}}`),
+			"/paths/~1a~1b/get/parameters/0/schema/properties/a:"},
+		{"keyword of the wrong type in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","maxLength":"x"}}`), "/components/schemas/A/items:"},
+		{"keyword only the metaschema knows", schemas("3.1.0", `"A":{"type":"object","properties":{"a":{"type":"array","uniqueItems":"x","minItems":1.5}}}`), "/components/schemas/A/properties/a"},
+		{"pattern", schemas("3.1.0", `"A":{"type":"object","properties":{"x/y":{"pattern":"("}}}`),
+			"/components/schemas/A/properties/x~1y/pattern"},
+		{"pattern in 3.0", schemas("3.0.3", `"A":{"type":"string","pattern":"("}`), "schema /components/schemas/A:"},
+		{"nested pattern in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","pattern":"("}}`),
+			"schema /components/schemas/A/items:"},
+		{"pattern that only ECMA knows", get(`{"name":"q","in":"query","schema":{"type":"string","pattern":"(?=a)"}}`),
+			"/paths/~1a~1b/get/parameters/0/schema/pattern"},
+		{"type that is none", schemas("3.1.0", `"A":{"type":"text"}`), "/components/schemas/A/type"},
+		{"reference to nothing", schemas("3.1.0", `"A":{"$ref":"#/components/schemas/B"}`), "/components/schemas/B"},
+		{"nested reference to nothing", schemas("3.1.0", `"A":{"if":{"$ref":"#/components/schemas/B"}}`), "schema /components/schemas/A/if:"},
+		{"reference outside", schemas("3.1.0", `"A":{"$ref":"other.json#/A"}`), "other.json"},
+		{"reference outside, below", schemas("3.1.0", `"A":{"$defs":{"x":{"$ref":"https://example.com/"}},"$ref":"#/components/schemas/A/$defs/x"}`), "example.com"},
+		{"parameter that is not in the path", get(`{"name":"id","in":"path","required":true,"schema":{}}`), `"id"`},
+		{"status", document("3.1.0", `{"/":{"get":{"responses":{"20":{"description":""}}}}}`), `"20"`},
+		{"part of a segment", document("3.1.0", `{"/{a}.json":{"get":{"parameters":[{"name":"a","in":"path","required":true,"schema":{}}],
+			"responses":{"200":{"description":""}}}}}`), "/paths/~1{a}.json"},
+		{"security without a callback", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`,
+			`"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer"}}}`), "Authenticate"},
+		{"undeclared security scheme", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`), `"key"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := contract.New([]byte(test.doc), contract.Options{})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v does not say %s", err, test.want)
+			}
+		})
+	}
+}
+
+// large is a document of so many paths and schemas, ten schemas at a time with references to each other, in cycles.
+func large(version string, paths, schemas int) string {
+	var p, c strings.Builder
+	for i := range paths {
+		fmt.Fprintf(&p, `%s"/things%d/{id}":{"parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string","format":"uuid"}}],
+			"get":{"operationId":"get%[2]d","parameters":[{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":100,"default":10}}],
+				"responses":{"200":{"description":"","content":{"application/json":{"schema":{"$ref":"#/components/schemas/S%[3]d"}}}},
+				"4XX":{"description":"","content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}},
+			"put":{"operationId":"put%[2]d","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/S%[3]d"}}}},
+				"responses":{"200":{"description":"","content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/S%[3]d"}}}}},
+				"default":{"description":"","content":{"application/json":{"schema":{"$ref":"#/components/schemas/S0"}}}}}}}`,
+			strings.Repeat(",", min(i, 1)), i, i%schemas)
+	}
+	for i := range schemas {
+		fmt.Fprintf(&c, `%s"S%d":{"type":"object","required":["id"],"additionalProperties":false,"properties":{
+			"id":{"type":"string","format":"uuid"},"name":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[a-z]+$"},
+			"state":{"type":"string","enum":["on","off"]},"size":{"type":"integer","format":"int64"},
+			"at":{"type":"string","format":"date-time"},"tags":{"type":"array","items":{"type":"string"},"maxItems":9},
+			"next":{"$ref":"#/components/schemas/S%d"},"other":{"anyOf":[{"$ref":"#/components/schemas/S%d"},{"type":"boolean"}]}}}`,
+			strings.Repeat(",", min(i, 1)), i, min(i-i%10+(i+1)%10, schemas-1), i-i%10)
+	}
+	return document(version, "{"+p.String()+"}", `"components":{"schemas":{`+c.String()+`}}`)
+}
+
+func BenchmarkNew(b *testing.B) {
+	for name, doc := range map[string][]byte{
+		"published": api.Document, "100 paths, 200 schemas": []byte(large("3.1.0", 100, 200)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := contract.New(doc, contract.Options{Authenticate: allow}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzNew(f *testing.F) {
+	f.Add(api.Document)
+	f.Add([]byte(responses("3.1.0")))
+	f.Add([]byte(responses("3.0.3")))
+	f.Add([]byte(large("3.1.0", 1, 2)))
+	f.Add([]byte(`{"openapi":"3.1.0","paths":{"/":{"get":null}}}`))
+	f.Add([]byte(`{"openapi":"3.1.0","components":{"schemas":{"A":null}}}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		c, err := contract.New(doc, contract.Options{Authenticate: allow})
+		if (c == nil) == (err == nil) {
+			t.Error("neither a contract nor an error, or both")
+		}
+		if err != nil {
+			return
+		}
+		for _, o := range c.Operations() {
+			o.Example(http.StatusOK)
+		}
+	})
 }

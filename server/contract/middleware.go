@@ -39,6 +39,10 @@ func (o *Operation) serve(c echo.Context, next echo.HandlerFunc) error {
 		r.release()
 	}()
 	if err := o.handle(c, next); err != nil {
+		if r.mode == hijacked {
+			finished = true
+			return err
+		}
 		if r.sent() {
 			c.Error(err)
 			finished = true

@@ -17,6 +17,7 @@ import (
 // parameter is a parameter of an operation or a header of a response.
 type parameter struct {
 	in, name string
+	header   string // the name as net/http has it
 	required bool
 	schema   *schema // nil when any value will do
 	index    int     // of a path parameter in the route
@@ -67,9 +68,9 @@ func (o *Operation) compileParameter(pointer string, model *openapi3.Parameter) 
 
 // parameter prepares the parameter at pointer.
 func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (parameter, error) {
-	p := parameter{in: model.In, name: model.Name, required: model.Required, empty: model.AllowEmptyValue}
-	if p.in == openapi3.ParameterInHeader {
-		p.name = http.CanonicalHeaderKey(p.name)
+	p := parameter{
+		in: model.In, name: model.Name, header: http.CanonicalHeaderKey(model.Name),
+		required: model.Required, empty: model.AllowEmptyValue,
 	}
 	pointer, err := c.document.resolve(pointer)
 	if err != nil {
@@ -130,33 +131,40 @@ type source struct {
 	request *http.Request
 	query   url.Values
 	path    []string          // values in the order of the route, unescaped
-	named   map[string]string // the same by name, when kin-openapi decodes them
+	broken  map[int]error     // why those of path could not be unescaped
+	named   map[string]string // those of path by name, when kin-openapi decodes them
 }
 
-// newSource reads the parameters of a request. Whatever is not well-formed is a violation.
-func (o *Operation) newSource(c echo.Context) (source, []Violation) {
+func (o *Operation) newSource(c echo.Context) source {
 	s := source{request: c.Request(), path: c.ParamValues()}
-	var violations []Violation
 	if len(s.path) > 0 && s.request.URL.RawPath != "" {
 		// echo has matched the escaped path, and hands out its segments as they were sent.
 		s.path = slices.Clone(s.path)
 		for i, value := range s.path {
-			unescaped, err := url.PathUnescape(value)
-			if err != nil {
-				name := c.ParamNames()[i]
-				violations = append(violations, undecodable("path", name, "Input should be well-formed percent-encoding", err))
+			var err error
+			if s.path[i], err = url.PathUnescape(value); err != nil {
+				if s.broken == nil {
+					s.broken = make(map[int]error)
+				}
+				s.broken[i] = err
 			}
-			s.path[i] = unescaped
 		}
 	}
-	if o.hasQuery && s.request.URL.RawQuery != "" {
-		// echo keeps what it parsed for the binding of the handler, and leaves out what it cannot parse.
-		s.query = c.QueryParams()
-		if err := wellFormedQuery(s.request.URL.RawQuery); err != nil {
-			violations = append(violations, undecodable("query", "", "Query should be well-formed percent-encoding", err))
-		}
+	if o.hasQuery {
+		s.query = c.QueryParams() // which echo keeps, so that the handler's binding does not parse the query again
 	}
-	return s, violations
+	return s
+}
+
+// checkQuery is whether echo, or url.URL.Query, had to leave out part of the query.
+func (o *Operation) checkQuery(s *source) []Violation {
+	if !o.hasQuery {
+		return nil
+	}
+	if err := wellFormedQuery(s.request.URL.RawQuery); err != nil {
+		return []Violation{undecodable("query", "", "Query should be well-formed percent-encoding", err)}
+	}
+	return nil
 }
 
 var errSemicolon = errors.New("semicolon in query")
@@ -184,6 +192,9 @@ func isHex(b byte) bool {
 func (p *parameter) check(s *source) []Violation {
 	if p.schema == nil {
 		return nil
+	}
+	if p.in == openapi3.ParameterInPath && s.broken[p.index] != nil {
+		return []Violation{undecodable(p.in, p.name, "Input should be well-formed percent-encoding", s.broken[p.index])}
 	}
 	var value any
 	if p.plain {
@@ -237,7 +248,7 @@ func (p *parameter) text(s *source) (text string, found bool) {
 		}
 		return "", len(values) > 0
 	case openapi3.ParameterInHeader:
-		if values := s.request.Header[p.name]; len(values) > 0 {
+		if values := s.request.Header[p.header]; len(values) > 0 {
 			return values[0], true
 		}
 	case openapi3.ParameterInCookie:
@@ -259,13 +270,10 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 		s.named[p.name], _ = p.text(s)
 		input.PathParams = s.named
 	case openapi3.ParameterInQuery:
-		if input.QueryParams == nil {
-			input.QueryParams = url.Values{}
-		}
 		// Where a default takes the place of the missing value, kin-openapi writes it into the URL, but echo has parsed it.
 		before := s.request.URL.RawQuery
 		defer func() {
-			if s.request.URL.RawQuery != before && s.query != nil {
+			if s.request.URL.RawQuery != before {
 				clear(s.query)
 				maps.Copy(s.query, s.request.URL.Query())
 			}

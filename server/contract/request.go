@@ -63,7 +63,8 @@ func (o *Operation) compileBody(pointer string) error {
 // checkRequest is how a request breaks the document: a *RequestError with every violation, or why its body could not be
 // read. A body that was read is there again for the handler.
 func (o *Operation) checkRequest(c echo.Context) error {
-	s, violations := o.newSource(c)
+	s := o.newSource(c)
+	violations := o.checkQuery(&s)
 	for i := range o.parameters {
 		violations = append(violations, o.parameters[i].check(&s)...)
 	}

@@ -43,9 +43,11 @@ func statusKey(key string) (int, error) {
 	if key == "default" {
 		return 0, nil
 	}
-	hundreds, isRange := strings.CutSuffix(key, "XX")
-	status, err := strconv.Atoi(hundreds)
-	if err != nil || isRange != (len(hundreds) == 1) || status < 1 || status > 999 {
+	if hundreds, ok := strings.CutSuffix(key, "XX"); ok && len(hundreds) == 1 && hundreds >= "1" && hundreds <= "5" {
+		return int(hundreds[0] - '0'), nil
+	}
+	status, err := strconv.Atoi(key)
+	if err != nil || status < 100 || status > 999 {
 		return 0, fmt.Errorf("%q is no status", key)
 	}
 	return status, nil

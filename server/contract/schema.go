@@ -73,12 +73,26 @@ func (c *compiler) compile(pointer string, walked *openapi3.Schema) (*schema, er
 	if c.schemas == nil {
 		return s, nil
 	}
+	// The library copies its whole book-keeping for every schema that is new to it. Most schemas of an operation are
+	// nothing but a reference to one that is not.
+	if value, _ := c.document.at(pointer); isReference(value) {
+		var err error
+		if pointer, err = c.document.resolve(pointer); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if s.compiled, err = c.schemas.Compile(documentURL + "#" + (&url.URL{Path: pointer}).EscapedPath()); err != nil {
 		return nil, fmt.Errorf("compile schema %s: %w", offender(pointer, err), err)
 	}
 	s.quick = c.acceptor(s.compiled)
 	return s, nil
+}
+
+func isReference(value any) bool {
+	object, _ := value.(map[string]any)
+	ref, _ := object["$ref"].(string)
+	return len(object) == 1 && strings.HasPrefix(ref, "#/")
 }
 
 // offender is the pointer of the schema the compiler complains of: the one at pointer, or one that it leads to.
