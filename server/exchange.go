@@ -57,7 +57,7 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				slog.String("operation", operationID(compiled, c)),
 				slog.String("method", request.Method),
 				slog.Int("status", c.Response().Status),
-				slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000))
+				slog.Int64("duration_us", time.Since(start).Microseconds()))
 			if x.authenticated {
 				attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
 			}

@@ -81,19 +81,9 @@ func (o Options) withDefaults() Options {
 
 // newHandler serves document with the given implementation; tests give it ones that break the contract.
 func newHandler(document []byte, implementation apiserver.StrictServerInterface, options Options) (http.Handler, error) {
-	authenticator := authenticator{keys: options.Keys, now: options.Now}
-	compiled, err := contract.New(document, contract.Options{
-		Authenticate: authenticator.authenticate,
-		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
-		MaxBodyBytes: maxBodyBytes,
-	})
+	compiled, err := newContract(document, options)
 	if err != nil {
-		return nil, fmt.Errorf("load the contract: %w", err)
-	}
-	for name, scheme := range compiled.SecuritySchemes() {
-		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
-			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
-		}
+		return nil, err
 	}
 
 	e := echo.New()
@@ -114,6 +104,25 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	e.GET("/openapi.json", serveDocument)
 	e.HEAD("/openapi.json", serveDocument)
 	return e, nil
+}
+
+// newContract compiles document with the authentication of auth.go, the only kind that is implemented.
+func newContract(document []byte, options Options) (*contract.Contract, error) {
+	authenticator := authenticator{keys: options.Keys, now: options.Now}
+	compiled, err := contract.New(document, contract.Options{
+		Authenticate: authenticator.authenticate,
+		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
+		MaxBodyBytes: maxBodyBytes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the contract: %w", err)
+	}
+	for name, scheme := range compiled.SecuritySchemes() {
+		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
+			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
+		}
+	}
+	return compiled, nil
 }
 
 // refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo lets a last path parameter

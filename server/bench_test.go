@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/labstack/echo/v4"
+
+	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/gen/apiserver"
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+)
+
+// benchKeys knows one caller, and deletes what is asked for, or nothing.
+type benchKeys struct{ deleteError error }
+
+func (benchKeys) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
+	return apikey.Key{ID: apitype.UUID{1}, ProjectID: apitype.UUID{2}}, nil
+}
+
+func (k benchKeys) Delete(context.Context, apitype.UUID, apitype.UUID, apikey.Deletion) error {
+	return k.deleteError
+}
+
+// BenchmarkAnswers compares, in one run and in process, what an answer costs:
+//
+//   - echo: nothing but echo, the generated strict handler and an implementation that answers;
+//   - server: this server, with request id, deadline, log line, authentication and both directions validated;
+//   - uncontracted: this server without the contract layer;
+//   - stock: echo behind openapi3filter.Validator, strict, on the same document;
+//   - nothing: a handler that does nothing, which shows what of each figure is the making of request and recorder.
+func BenchmarkAnswers(b *testing.B) {
+	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	for _, answer := range []struct {
+		name   string
+		status int
+		id     string
+		err    error
+	}{
+		{"200", 200, apitype.NewUUID().String(), nil},
+		{"404", 404, apitype.NewUUID().String(), apikey.ErrNotFound},
+		{"422", 422, "not-a-uuid", nil},
+	} {
+		options := Options{Keys: benchKeys{answer.err}, Logger: logger}.withDefaults()
+		operations := &operations{keys: options.Keys, now: options.Now}
+		contracted, err := newHandler(api.Document, operations, options)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, handler := range []struct {
+			name string
+			http.Handler
+		}{
+			{"echo", bareEcho(answer.err)},
+			{"server", contracted},
+			{"uncontracted", uncontracted(b, operations, options)},
+			{"stock", stock(b, bareEcho(answer.err))},
+			{"nothing", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},
+		} {
+			b.Run(answer.name+"/"+handler.name, func(b *testing.B) {
+				authorization := []string{"Bearer " + apikey.NewSecret().Reveal()}
+				b.ReportAllocs()
+				for b.Loop() {
+					request := httptest.NewRequestWithContext(context.Background(), http.MethodDelete, "/v1/api_key/"+answer.id, nil)
+					request.Header["Authorization"] = authorization
+					recorder := httptest.NewRecorder()
+					handler.ServeHTTP(recorder, request)
+					if handler.name == "server" && recorder.Code != answer.status {
+						b.Fatalf("answered %d", recorder.Code)
+					}
+				}
+			})
+		}
+	}
+}
+
+// bareEcho answers by the generated code and nothing else.
+func bareEcho(err error) http.Handler {
+	e := echo.New()
+	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(wrong(func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+		if err == nil {
+			return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(struct{}{})), nil
+		}
+		status := "error"
+		return apiserver.DeleteAPIKey404JSONResponse{Status: &status, ErrorCode: "API_KEY_NOT_FOUND", Message: "Error from ApiKeyNotFoundException"}, nil
+	}), nil))
+	return e
+}
+
+// uncontracted is the server with its authentication in place of the whole contract layer.
+func uncontracted(b *testing.B, operations *operations, options Options) http.Handler {
+	compiled, err := newContract(api.Document, options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	authenticator := authenticator{keys: options.Keys, now: options.Now}
+	e := echo.New()
+	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
+	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			input := &openapi3filter.AuthenticationInput{RequestValidationInput: &openapi3filter.RequestValidationInput{Request: c.Request()}}
+			if err := authenticator.authenticate(c.Request().Context(), input); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	})
+	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(operations, nil))
+	return e
+}
+
+// stock is what kin-openapi offers for the same job.
+func stock(b *testing.B, next http.Handler) http.Handler {
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		b.Fatal(err)
+	}
+	document.Servers = nil // else only requests to api.diga.io match
+	router, err := gorillamux.NewRouter(document)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return openapi3filter.NewValidator(router, openapi3filter.Strict(true), openapi3filter.OnLog(func(context.Context, string, error) {}), openapi3filter.ValidationOptions(openapi3filter.Options{
+		IncludeResponseStatus: true,
+		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+		SchemaValidationOptions: []openapi3.SchemaValidationOption{
+			openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(apitype.CheckUUID)),
+		},
+	})).Middleware(next)
+}
