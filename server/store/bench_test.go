@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
-	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
@@ -187,6 +185,3 @@ func BenchmarkDelete(b *testing.B) {
 		})
 	}
 }
-
-var _ = filepath.Join
-var _ *store.Store

@@ -85,8 +85,8 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 		return lost
 	}
 	// Statements are prepared and cached by pgx, once for each connection.
-	s.authenticate = func(ctx context.Context, args ...any) *sql.Row {
-		return db.QueryRowContext(ctx, authenticateSQL, args...)
+	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
+		return db.QueryRowContext(ctx, authenticateSQL, hash).Scan(columns...)
 	}
 	s.remove = func(ctx context.Context, args ...any) (sql.Result, error) {
 		return db.ExecContext(ctx, deleteSQL, args...)

@@ -75,9 +75,7 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 		return nil, s.explainSQLite(err)
 	}
 	s.write.SetMaxOpenConns(1)
-	readers := max(4, 2*runtime.GOMAXPROCS(0))
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	s.read.SetMaxIdleConns(sqliteReaders())
 	s.stats = func() []PoolStats {
 		return []PoolStats{sqliteStats("write", s.write), sqliteStats("read", s.read)}
 	}
@@ -160,7 +158,22 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	s.authenticate, s.remove = authenticate.QueryRowContext, remove.ExecContext
+	turns := make(chan struct{}, sqliteReaders())
+	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
+		// Only the wait for a turn ends with the context. The look-up itself waits for nobody and is over sooner than
+		// the goroutines would start with which database/sql and the driver watch a context.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		select {
+		case turns <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-turns }()
+		return authenticate.QueryRowContext(context.WithoutCancel(ctx), hash).Scan(columns...)
+	}
+	s.remove = remove.ExecContext
 	s.check = func(ctx context.Context) error {
 		// In a file that is read-only BEGIN IMMEDIATE succeeds, too.
 		if err := s.checkWritable(ctx); err != nil {
@@ -174,6 +187,10 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 	}
 	return nil
 }
+
+// sqliteReaders is the number of look-ups that go on at the same time: enough to occupy the processors, as reading waits
+// for the disk at times. Beside them a list, which may take its time, has a connection of its own.
+func sqliteReaders() int { return max(4, 2*runtime.GOMAXPROCS(0)) }
 
 func sqliteStats(name string, db *sql.DB) PoolStats {
 	stats := db.Stats()

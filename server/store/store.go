@@ -69,12 +69,12 @@ type Store struct {
 	read  *sql.DB // on PostgreSQL the same pool as write
 	write *sql.DB
 
-	authenticate func(ctx context.Context, args ...any) *sql.Row
-	remove       func(ctx context.Context, args ...any) (sql.Result, error)
-	check        func(ctx context.Context) error
-	lost         func(error) bool // whether a statement failed with its connection, which is then out of the pool
-	stats        func() []PoolStats
-	close        func() error
+	lookUp func(ctx context.Context, hash []byte, columns []any) error
+	remove func(ctx context.Context, args ...any) (sql.Result, error)
+	check  func(ctx context.Context) error
+	lost   func(error) bool // whether a statement failed with its connection, which is then out of the pool
+	stats  func() []PoolStats
+	close  func() error
 }
 
 // Open opens the store at url, whose scheme chooses the engine: sqlite:PATH or postgres://... with the parameters that
@@ -135,7 +135,7 @@ func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) er
 func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error) {
 	for attempt := 1; ; attempt++ {
 		var row row
-		err := s.authenticate(ctx, hash[:]).Scan(row.liveColumns()...)
+		err := s.lookUp(ctx, hash[:], row.liveColumns())
 		switch {
 		case err == nil:
 			return row.key()
@@ -238,7 +238,7 @@ func (s *Store) Check(ctx context.Context) error {
 // PoolStats are the figures of a pool of connections.
 type PoolStats struct {
 	Name  string // "write" or "read" of SQLite, "postgres"
-	Max   int    // connections at most
+	Max   int    // connections at most; zero: no limit
 	Open  int    // connections now
 	InUse int
 	Waits int64         // how often a statement had to wait for a connection,
