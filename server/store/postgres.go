@@ -84,12 +84,19 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 		}
 		return lost
 	}
-	// Statements are prepared and cached by pgx, once for each connection.
+	// The two statements of a request go past database/sql, which costs as much again as pgx does. pgx prepares each
+	// of them once for a connection.
 	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
-		return db.QueryRowContext(ctx, authenticateSQL, hash).Scan(columns...)
+		return pool.QueryRow(ctx, authenticateSQL, hash).Scan(columns...)
 	}
-	s.remove = func(ctx context.Context, args ...any) (sql.Result, error) {
-		return db.ExecContext(ctx, deleteSQL, args...)
+	s.remove = func(ctx context.Context, args ...any) (int64, error) {
+		tag, err := pool.Exec(ctx, deleteSQL, args...)
+		if err != nil && pgconn.SafeToRetry(err) && ctx.Err() == nil {
+			// The connection was found dead before anything was sent, and only then may a delete be repeated: one that
+			// was executed would be answered as if the key had never been there.
+			tag, err = pool.Exec(ctx, deleteSQL, args...)
+		}
+		return tag.RowsAffected(), err
 	}
 	s.check = func(ctx context.Context) error {
 		var readOnly string // "on" on a standby, too

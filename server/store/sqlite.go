@@ -173,7 +173,13 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 		defer func() { <-turns }()
 		return authenticate.QueryRowContext(context.WithoutCancel(ctx), hash).Scan(columns...)
 	}
-	s.remove = remove.ExecContext
+	s.remove = func(ctx context.Context, args ...any) (int64, error) {
+		result, err := remove.ExecContext(ctx, args...)
+		if err != nil {
+			return 0, err
+		}
+		return result.RowsAffected()
+	}
 	s.check = func(ctx context.Context) error {
 		// In a file that is read-only BEGIN IMMEDIATE succeeds, too.
 		if err := s.checkWritable(ctx); err != nil {

@@ -70,7 +70,7 @@ type Store struct {
 	write *sql.DB
 
 	lookUp func(ctx context.Context, hash []byte, columns []any) error
-	remove func(ctx context.Context, args ...any) (sql.Result, error)
+	remove func(ctx context.Context, args ...any) (rows int64, err error)
 	check  func(ctx context.Context) error
 	lost   func(error) bool // whether a statement failed with its connection, which is then out of the pool
 	stats  func() []PoolStats
@@ -154,13 +154,9 @@ func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key,
 // project has no such live key. Any other error leaves open whether the key was deleted, as the answer of the database
 // may be what got lost; the statement is never repeated.
 func (s *Store) Delete(ctx context.Context, project, id apitype.UUID, deletion apikey.Deletion) error {
-	result, err := s.remove(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, id.String(),
+	rows, err := s.remove(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, id.String(),
 		project.String())
 	// The error comes first: an outage affects no rows either, and must not become a 404.
-	if err != nil {
-		return s.fail("delete key", err)
-	}
-	rows, err := result.RowsAffected()
 	if err != nil {
 		return s.fail("delete key", err)
 	}
