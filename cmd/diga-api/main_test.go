@@ -66,6 +66,14 @@ type serving struct {
 // serve starts the program and waits for the line with its address.
 func serve(t testing.TB, args ...string) *serving {
 	t.Helper()
+	s := launch(t, args...)
+	s.await(t)
+	return s
+}
+
+// launch starts the program. At the end of the test it is killed, and what the race detector found there fails the test.
+func launch(t testing.TB, args ...string) *serving {
+	t.Helper()
 	s := &serving{Cmd: command(t, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...), stderr: new(bytes.Buffer)}
 	s.Stderr = s.stderr
 	stdout, err := s.StdoutPipe()
@@ -75,18 +83,29 @@ func serve(t testing.TB, args ...string) *serving {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Process.Kill(); s.Wait() })
+	t.Cleanup(func() {
+		s.Process.Kill()
+		s.Wait()
+		if strings.Contains(s.stderr.String(), "DATA RACE") {
+			t.Error(s.stderr)
+		}
+	})
 	s.stdout = bufio.NewScanner(stdout)
+	return s
+}
+
+// await waits for the line with the address.
+func (s *serving) await(t testing.TB) {
+	t.Helper()
 	for s.stdout.Scan() {
 		s.lines = append(s.lines, s.stdout.Text())
 		if base, ok := strings.CutPrefix(s.stdout.Text(), "serving on "); ok {
 			s.base = base
-			return s
+			return
 		}
 	}
 	s.Wait()
 	t.Fatalf("it did not serve: %v\n%s", s.ProcessState, s.stderr)
-	return nil
 }
 
 // stop ends the process by signal and returns how it ended, with all it has written to standard error.
