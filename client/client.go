@@ -41,7 +41,8 @@ type Client struct {
 // Result is how a key was deleted.
 type Result struct {
 	// Replayed says that this call cannot prove it deleted the key: an earlier attempt was sent but its response was
-	// lost, or was a 5xx, and a later one learned that there is no such key. See WithNotFoundAfterRetry.
+	// lost, or was a 5xx, and a later one learned that there is no such key. Had there never been one, the call would
+	// have ended the same: see WithNotFoundAfterRetry.
 	Replayed  bool
 	Attempts  int    // requests made
 	RequestID string // of the last one, as the server's operator knows it
@@ -140,7 +141,7 @@ func (c *Client) DeleteAPIKeyString(ctx context.Context, id string) (Result, err
 	return c.DeleteAPIKey(ctx, parsed)
 }
 
-// DeleteAPIKey deletes the API key with the given id, for good. No error means that the key is gone. Every error is an
+// DeleteAPIKey deletes the API key with the given id, for good. No error means that no such key is left. Every error is an
 // *Error: ask errors.Is for one of the sentinels, and for context.Canceled and context.DeadlineExceeded. After an
 // error without a response the key may be deleted or not: call again.
 //
