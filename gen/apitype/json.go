@@ -17,6 +17,18 @@ type Value struct{ Any any }
 // Of makes v, which must be encodable by encoding/json, the answer of a schema-less response.
 func Of(v any) JSON { return JSON{Value{Any: v}} }
 
+// String is the text of a string and the JSON of anything else, which is what goes into an answer of plain text.
+func (v Value) String() string {
+	if text, ok := v.Any.(string); ok {
+		return text
+	}
+	data, err := json.Marshal(v.Any)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(v.Any) }
 
