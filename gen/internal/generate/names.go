@@ -1,0 +1,210 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
+)
+
+// goName is the extension by which oapi-codegen takes a Go name from the document. Here it is set on the generator's
+// copy alone, where two names of the document would become one Go name, which oapi-codegen does not notice in structs
+// (https://github.com/oapi-codegen/oapi-codegen/issues/1474 and its like). Everything else keeps its default name.
+const goName = "x-go-name"
+
+// names tells Go names apart that would collide. The first it meets keeps the name, in the order of the sorted
+// document, so that the outcome is the same every time.
+type names struct {
+	// schemas are the Go names of components whose own name the generator uses for something else. They are shared by
+	// all targets, so that a component is called the same in the server and in the client.
+	schemas map[string]string
+}
+
+// apply names whatever needs a name other than its default one.
+func (n *names) apply(contract *openapi3.T) {
+	components := contract.Components
+	if components == nil {
+		components = new(openapi3.Components)
+	}
+	taken := reserve()
+	for _, name := range slices.Sorted(maps.Keys(components.Schemas)) {
+		// A component that is spelled like its Go name has the better right to it.
+		if codegen.SchemaNameToTypeName(name) == name {
+			taken[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(components.Schemas)) {
+		schema := components.Schemas[name]
+		switch goName := n.schemas[name]; {
+		case goName != "":
+			rename(&schema.Value.Extensions, goName)
+		case codegen.SchemaNameToTypeName(name) != name:
+			taken.name(name, &schema.Value.Extensions)
+		}
+	}
+
+	visited := map[*openapi3.Schema]bool{}
+	for _, name := range slices.Sorted(maps.Keys(components.Schemas)) {
+		nameProperties(components.Schemas[name], visited)
+	}
+	for _, name := range slices.Sorted(maps.Keys(components.Responses)) {
+		nameContent(components.Responses[name].Value.Content, visited)
+	}
+	for _, name := range slices.Sorted(maps.Keys(components.RequestBodies)) {
+		nameContent(components.RequestBodies[name].Value.Content, visited)
+	}
+	for _, path := range contract.Paths.InMatchingOrder() {
+		item := contract.Paths.Value(path)
+		operations := item.Operations()
+		for _, method := range slices.Sorted(maps.Keys(operations)) {
+			operation := operations[method]
+			nameParameters(slices.Concat(item.Parameters, operation.Parameters))
+			if operation.RequestBody != nil {
+				nameContent(operation.RequestBody.Value.Content, visited)
+			}
+			for _, response := range operation.Responses.Map() {
+				nameContent(response.Value.Content, visited)
+			}
+		}
+	}
+}
+
+// nameParameters tells the fields of an operation's parameters apart: those of the path are fields of the request
+// object and variables of generated functions, the others fields of one struct.
+func nameParameters(parameters openapi3.Parameters) {
+	request, others := reserve("Params", "Body", "ContentType"), reserve()
+	for _, parameter := range parameters {
+		if parameter.Value.In != openapi3.ParameterInPath {
+			others.name(parameter.Value.Name, &parameter.Value.Extensions)
+			continue
+		}
+		variable := codegen.LowercaseFirstCharacters(codegen.SchemaNameToTypeName(parameter.Value.Name))
+		if generatedVariables[variable] || types.Universe.Lookup(variable) != nil {
+			rename(&parameter.Value.Extensions, codegen.SchemaNameToTypeName(parameter.Value.Name)+"Param")
+		}
+		request.name(parameter.Value.Name, &parameter.Value.Extensions)
+	}
+}
+
+// generatedVariables are the packages and the variables that the generated functions use beside the parameters of a
+// path, which are variables too: a parameter {url} would stand in the way of url.Parse.
+var generatedVariables = set(
+	"apitype", "bytes", "context", "echo", "errors", "fmt", "http", "io", "json", "mime", "multipart", "runtime", "strings",
+	"time", "url",
+	"body", "c", "contentType", "ctx", "err", "handler", "operationPath", "params", "queryURL", "req", "reqEditors",
+	"request", "response", "rsp", "server", "serverURL", "sh", "w",
+)
+
+func nameContent(content openapi3.Content, visited map[*openapi3.Schema]bool) {
+	for _, media := range content {
+		nameProperties(media.Schema, visited)
+	}
+}
+
+// nameProperties tells the fields of every struct apart that the generator makes of a schema.
+func nameProperties(schema *openapi3.SchemaRef, visited map[*openapi3.Schema]bool) {
+	if schema == nil || schema.Value == nil || visited[schema.Value] {
+		return
+	}
+	s := schema.Value
+	visited[s] = true
+	fields := reserve()
+	if codegen.SchemaHasAdditionalProperties(s) {
+		fields = reserve("AdditionalProperties", "Get", "Set", "MarshalJSON", "UnmarshalJSON")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		fields.name(name, &s.Properties[name].Extensions)
+		nameProperties(s.Properties[name], visited)
+	}
+	nameProperties(s.Items, visited)
+	nameProperties(s.AdditionalProperties.Schema, visited)
+	for _, branch := range slices.Concat(s.AllOf, s.AnyOf, s.OneOf) {
+		nameProperties(branch, visited)
+	}
+}
+
+// collisions reads generated code and says whether a component has a Go name that the generator declares for something
+// of its own, such as the parameters of an operation. It will have another when the code is generated next.
+func (n *names) collisions(code string, contract *openapi3.T) (bool, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution)
+	if err != nil {
+		return false, err
+	}
+	declared := map[string]int{}
+	for _, declaration := range file.Decls {
+		switch declaration := declaration.(type) {
+		case *ast.FuncDecl:
+			if declaration.Recv == nil {
+				declared[declaration.Name.Name]++
+			}
+		case *ast.GenDecl:
+			for _, spec := range declaration.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					declared[spec.Name.Name]++
+				case *ast.ValueSpec:
+					for _, name := range spec.Names {
+						declared[name.Name]++
+					}
+				}
+			}
+		}
+	}
+	found := false
+	if contract.Components == nil {
+		return false, nil
+	}
+	for component := range contract.Components.Schemas {
+		name := n.schemas[component]
+		if name == "" {
+			name = codegen.SchemaNameToTypeName(component)
+		}
+		if declared[name] > 1 {
+			n.schemas[component] = name + "Schema"
+			found = true
+		}
+	}
+	return found, nil
+}
+
+// scope is the Go names that are taken where no two may be alike.
+type scope map[string]bool
+
+func reserve(names ...string) scope { return scope(set(names...)) }
+
+func set(names ...string) map[string]bool {
+	s := make(map[string]bool, len(names))
+	for _, name := range names {
+		s[name] = true
+	}
+	return s
+}
+
+// name takes the Go name of name, or of the one its extensions give it, or the first with a number that is free.
+func (s scope) name(name string, extensions *map[string]any) {
+	if given, ok := (*extensions)[goName].(string); ok {
+		name = given
+	}
+	goName := codegen.SchemaNameToTypeName(name)
+	free := goName
+	for i := 2; s[free]; i++ {
+		free = goName + strconv.Itoa(i)
+	}
+	s[free] = true
+	if free != goName {
+		rename(extensions, free)
+	}
+}
+
+func rename(extensions *map[string]any, name string) {
+	if *extensions == nil {
+		*extensions = map[string]any{}
+	}
+	(*extensions)[goName] = name
+}
