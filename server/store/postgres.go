@@ -45,7 +45,12 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 		return nil, err
 	}
 	if options.ReadOnly {
-		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+		// Not as a parameter of the connection, which would then look like a standby to target_session_attrs.
+		durable := config.AfterConnect
+		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.PgConn().Exec(ctx, `SET default_transaction_read_only = on`).ReadAll()
+			return errors.Join(err, durable(ctx, conn))
+		}
 	}
 	s := &Store{name: postgresName(config.ConnConfig)}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -138,7 +143,7 @@ func parsePostgres(url string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrURL, parseReason(err))
 	}
-	if !strings.Contains(url, "connect_timeout=") {
+	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = postgresPatience
 	}
 	config.PingTimeout = postgresPatience

@@ -308,6 +308,75 @@ func TestPostgresFailover(t *testing.T) {
 	}
 }
 
+// TestPostgresHosts has two servers of which one at a time can be written to, as after a failover.
+func TestPostgresHosts(t *testing.T) {
+	first, second := storetest.StartPostgres(t), storetest.StartPostgres(t)
+	firstURL, err := url.Parse(first.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secondURL, err := url.Parse(second.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := with(t, first.URL, "host", "/missing,"+firstURL.Query().Get("host")+","+secondURL.Query().Get("host"),
+		"target_session_attrs", "read-write")
+
+	standby := func(server *storetest.PostgresServer, readOnly string) {
+		t.Helper()
+		db := direct(t, server.URL)
+		exec1(t, db, `ALTER SYSTEM SET default_transaction_read_only = `+readOnly)
+		exec1(t, db, `SELECT pg_reload_conf()`)
+		for got := ""; got != readOnly; { // by new connections
+			db := direct(t, server.URL)
+			if err := db.QueryRowContext(t.Context(), `SHOW default_transaction_read_only`).Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+		}
+	}
+	original := open(t, first.URL)
+	key, secret := storetest.Create(t, original, apitype.NewUUID())
+	if _, err := store.Copy(t.Context(), original, open(t, second.URL)); err != nil {
+		t.Fatal(err)
+	}
+
+	standby(first, "on")
+	s := open(t, both)
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if _, err := original.Authenticate(t.Context(), secret.Hash()); err != nil {
+		t.Errorf("the delete went to the standby: %v", err)
+	}
+
+	standby(first, "off")
+	standby(second, "on")
+	err = s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion())
+	if err == nil || errors.Is(err, apikey.ErrNotFound) {
+		t.Errorf("delete: %v, want the error of the demoted server", err)
+	}
+	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if _, err := original.Authenticate(t.Context(), secret.Hash()); !errors.Is(err, apikey.ErrNotFound) {
+		t.Errorf("the delete did not go to the new primary: %v", err)
+	}
+
+	// One that is only read needs no primary, and is content with one.
+	reader, err := store.Open(t.Context(), both, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := reader.Check(t.Context()); err == nil {
+		t.Error("a read-only store says that it can be written to")
+	}
+}
+
 // TestPostgresTerminated ends every connection behind the pool's back.
 func TestPostgresTerminated(t *testing.T) {
 	url := storetest.Postgres(t)
@@ -315,7 +384,7 @@ func TestPostgresTerminated(t *testing.T) {
 	_, secret := storetest.Create(t, s, apitype.NewUUID())
 	db := direct(t, url)
 	db.SetMaxOpenConns(1)
-	for range 20 {
+	for range 8 {
 		key, _ := storetest.Create(t, s, apitype.NewUUID())
 		var wg sync.WaitGroup
 		for range 50 {

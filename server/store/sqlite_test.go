@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -446,6 +447,50 @@ func TestSQLiteLocked(t *testing.T) {
 	}
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
 		t.Errorf("delete after the lock is gone: %v", err)
+	}
+}
+
+// TestSQLiteFull leaves no room on the disk, as far as its own process can tell: an error, nothing half-done, and all is
+// well once there is room again.
+func TestSQLiteFull(t *testing.T) {
+	if os.Getenv("STORE_TEST_FULL") == "" {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSQLiteFull$")
+		command.Env = append(os.Environ(), "STORE_TEST_FULL=1")
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), "diga.db")
+	s := open(t, "sqlite:"+path)
+	key, secret := storetest.Create(t, s, apitype.NewUUID())
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	full := syscall.Rlimit{Cur: uint64(info.Size()), Max: limit.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion())
+		if err == nil || errors.Is(err, apikey.ErrNotFound) {
+			t.Errorf("delete on a full disk: %v, want another error", err)
+		}
+		if _, err := s.Authenticate(t.Context(), secret.Hash()); err != nil {
+			t.Errorf("authenticate on a full disk: %v", err)
+		}
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Errorf("delete once there is room: %v", err)
 	}
 }
 
