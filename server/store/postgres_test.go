@@ -447,6 +447,52 @@ func TestPostgresRestarted(t *testing.T) {
 	}
 }
 
+// TestPostgresFrozen has a server that hangs: each call ends with its deadline, and once the server goes on so does the
+// pool, by itself.
+func TestPostgresFrozen(t *testing.T) {
+	server := storetest.StartPostgres(t)
+	s := open(t, with(t, server.Database(t), "pool_max_conns", "4"))
+	key, secret := storetest.Create(t, s, apitype.NewUUID())
+	const deadline = 300 * time.Millisecond
+	hangs := func(name string, call func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		started := time.Now()
+		if err := call(ctx); err == nil || errors.Is(err, apikey.ErrNotFound) {
+			t.Errorf("%s: %v, want another error", name, err)
+		}
+		if took := time.Since(started); took > deadline+time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+	server.Freeze(t)
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			hangs("authenticate", func(ctx context.Context) error {
+				_, err := s.Authenticate(ctx, secret.Hash())
+				return err
+			})
+			hangs("delete", func(ctx context.Context) error {
+				return s.Delete(ctx, key.ProjectID, apitype.NewUUID(), storetest.NewDeletion())
+			})
+			hangs("check", s.Check)
+		})
+	}
+	wg.Wait()
+	server.Thaw()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	started := time.Now()
+	if _, err := s.Authenticate(ctx, secret.Hash()); err != nil {
+		t.Errorf("authenticate once the server goes on: %v", err)
+	}
+	if err := s.Delete(ctx, key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+		t.Errorf("delete once the server goes on: %v", err)
+	}
+	t.Logf("well again after %v", time.Since(started))
+}
+
 // TestPostgresSecretsInURL gives URLs that are wrong in every way and looks for their password in what is said.
 func TestPostgresSecretsInURL(t *testing.T) {
 	right := storetest.Postgres(t)

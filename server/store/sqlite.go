@@ -101,10 +101,13 @@ func (s *Store) findFile(options Options) error {
 	case errors.Is(err, fs.ErrNotExist) && options.Migrate && !options.ReadOnly:
 		// SQLite would create it readable for everybody.
 		file, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			err = errors.Join(file.Close(), syncFolder(filepath.Dir(s.path)))
+		}
 		if err != nil {
 			return s.explainSQLite(err)
 		}
-		return file.Close()
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: there is no such file; run `diga-api migrate`", s.name, ErrOlderSchema)
 	case err != nil:
@@ -158,6 +161,10 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	opened, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
 	turns := make(chan struct{}, sqliteReaders())
 	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
 		// Only the wait for a turn ends with the context. The look-up itself waits for nobody and is over sooner than
@@ -181,6 +188,10 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 		return result.RowsAffected()
 	}
 	s.check = func(ctx context.Context) error {
+		// What is written to a file that was moved away, or replaced by a backup, is lost with the next start.
+		if now, err := os.Stat(s.path); err != nil || !os.SameFile(opened, now) {
+			return errors.Join(err, errReplaced)
+		}
 		// In a file that is read-only BEGIN IMMEDIATE succeeds, too.
 		if err := s.checkWritable(ctx); err != nil {
 			return err
@@ -243,6 +254,8 @@ func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	}
 	return schemaVersion(ctx, db)
 }
+
+var errReplaced = errors.New("the file is another than the one that was opened; start again")
 
 var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only")
 

@@ -494,6 +494,33 @@ func TestSQLiteFull(t *testing.T) {
 	}
 }
 
+// TestSQLiteReplaced takes the file away from under the store.
+func TestSQLiteReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	s := open(t, "sqlite:"+path)
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err == nil {
+		t.Error("the store does not miss its file")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "start again") {
+		t.Errorf("check: %v, want what mends it", err)
+	}
+	if err := errors.Join(os.Remove(path), os.Rename(path+".old", path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("check with the file back: %v", err)
+	}
+}
+
 // TestSQLiteReadOnly opens a file only to be read.
 func TestSQLiteReadOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "diga.db")

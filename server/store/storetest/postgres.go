@@ -58,6 +58,7 @@ type PostgresServer struct {
 	owner    *syscall.Credential // not root, which PostgreSQL refuses; nil: whoever runs the test
 	process  *exec.Cmd           // nil while stopped
 	exited   chan struct{}
+	frozen   []int // the processes that Freeze stopped
 	guard    *exec.Cmd
 	life     io.Closer // while it is open the guard leaves the server alone
 }
@@ -100,6 +101,44 @@ func (s *PostgresServer) Stop(t testing.TB) {
 func (s *PostgresServer) Kill(t testing.TB) {
 	t.Helper()
 	s.signal(t, syscall.SIGQUIT)
+}
+
+// Freeze makes the server hang: connections stay, new ones seem to come about, and nothing answers, until Thaw.
+func (s *PostgresServer) Freeze(t testing.TB) {
+	t.Helper()
+	db, err := sql.Open("pgx", s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), `SELECT pid FROM pg_stat_activity`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	pids := []int{s.process.Process.Pid} // first, so that it starts no more
+	for rows.Next() {
+		var pid int
+		if err := rows.Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.frozen = pids
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGSTOP) // one that has ended meanwhile is as good as stopped
+	}
+}
+
+// Thaw lets the server go on after Freeze.
+func (s *PostgresServer) Thaw() {
+	for _, pid := range s.frozen {
+		syscall.Kill(pid, syscall.SIGCONT)
+	}
+	s.frozen = nil
 }
 
 func (s *PostgresServer) signal(t testing.TB, signal syscall.Signal) {
@@ -225,7 +264,7 @@ func (s *PostgresServer) command(name string, args ...string) *exec.Cmd {
 // is no other hook that a panic, a timeout or SIGKILL leave in place.
 func (s *PostgresServer) watch() error {
 	const script = `cat >/dev/null
-pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" && while kill -0 "$pid"; do sleep 0.1; done
+pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" && kill -CONT "$pid" && while kill -0 "$pid"; do sleep 0.1; done
 rm -rf "$0"`
 	s.guard = exec.Command("/bin/sh", "-c", script, s.folder)
 	s.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -243,6 +282,7 @@ func (s *PostgresServer) remove() {
 		os.RemoveAll(s.folder)
 		return
 	}
+	s.Thaw()
 	s.life.Close()
 	s.guard.Wait()
 }
