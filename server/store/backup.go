@@ -34,8 +34,7 @@ func (s *Store) backup(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(partial.Name())
-	defer partial.Close()
+	defer func() { _ = errors.Join(partial.Close(), os.Remove(partial.Name())) }()
 
 	// A connection of its own: those that read refuse the statement, and the one that writes has other things to do.
 	db, err := connectSQLite(s.path, "rw", nil)

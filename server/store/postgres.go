@@ -67,7 +67,7 @@ func openPostgres(ctx context.Context, url string, options Options) (_ *Store, e
 	}
 	defer func() {
 		if err != nil {
-			s.close()
+			_ = s.close() // the error that led here counts
 		}
 	}()
 	s.stats = func() []PoolStats {

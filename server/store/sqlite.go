@@ -85,7 +85,7 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 	}
 	defer func() {
 		if err != nil {
-			s.close()
+			_ = s.close() // the error that led here counts
 		}
 	}()
 	if err := s.prepare(ctx, options); err != nil {
@@ -153,11 +153,11 @@ func (s *Store) prepare(ctx context.Context, options Options) error {
 	if err := readBack(ctx, s.read, readerPragmas); err != nil {
 		return err
 	}
-	authenticate, err := s.read.PrepareContext(ctx, authenticateSQL)
+	authenticate, err := s.read.PrepareContext(ctx, authenticateSQL) //nolint:sqlclosecheck // closed with the pool
 	if err != nil {
 		return err
 	}
-	remove, err := s.write.PrepareContext(ctx, deleteSQL)
+	remove, err := s.write.PrepareContext(ctx, deleteSQL) //nolint:sqlclosecheck // closed with the pool
 	if err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (s *Store) migrateSQLite(ctx context.Context, options Options) (err error) 
 			_, err = s.write.ExecContext(ctx, `COMMIT`)
 		}
 		if err != nil {
-			s.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+			_, _ = s.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`) // which closing would do as well
 		}
 	}()
 	if version, err = sqliteVersion(ctx, s.write); err != nil {
