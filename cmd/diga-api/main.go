@@ -40,6 +40,9 @@ func exitStatus(err error, stderr io.Writer) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
+	if failure, ok := errors.AsType[deleteError](err); ok {
+		return failure.status
+	}
 	return exitFailure
 }
 
@@ -50,6 +53,7 @@ type program struct {
 		Create keysCreateCommand `cmd:"" help:"Create a key and show its secret, this once."`
 		List   keysListCommand   `cmd:"" help:"List keys."`
 	} `cmd:"" help:"Create and list keys."`
+	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date."`
 	Version versionCommand `cmd:"" help:"Show what this program was built from."`
 }

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/diga-io/diga-api/client"
+	"github.com/diga-io/diga-api/gen/apitype"
+)
+
+type deleteCommand struct {
+	ID           string `arg:"" help:"The id of the key to delete."`
+	BaseURL      string `placeholder:"URL" help:"Where the API is. Default: the server that the contract names."`
+	APIKeyFile   string `name:"api-key-file" placeholder:"PATH" help:"File with the API key to call with; without it, the environment variable DIGA_API_KEY has the key."`
+	InsecureHTTP toggle `name:"insecure-http" help:"Allow a --base-url of plain http to another machine, which shows the key to whoever is on the way."`
+	JSON         bool   `name:"json" help:"Print one JSON object, when the call fails, too."`
+}
+
+// Help implements kong.HelpProvider.
+func (deleteCommand) Help() string {
+	return fmt.Sprintf("Exit status: 0 deleted, %d not found, %d forbidden, %d invalid, %d unreachable, %d any other failure, %d wrong usage.",
+		exitNotFound, exitForbidden, exitInvalid, exitUnreachable, exitFailure, exitUsage)
+}
+
+// Exit statuses of delete, beside those of every command.
+const (
+	exitNotFound    = 3 // the key does not exist, was deleted before, or is of another project
+	exitForbidden   = 4 // the calling key is not good, or may not delete keys
+	exitInvalid     = 5 // the id is not a UUID
+	exitUnreachable = 6 // no response; the key may be deleted or not
+)
+
+// deleteError is an error of delete with the status to exit with.
+type deleteError struct {
+	error
+	kind   string // for scripts
+	status int
+}
+
+// Unwrap implements the errors package's convention.
+func (e deleteError) Unwrap() error { return e.error }
+
+// printedDelete is what --json prints.
+type printedDelete struct {
+	ID        string `json:"id"`
+	Deleted   bool   `json:"deleted"`
+	Replayed  bool   `json:"replayed,omitempty"` // see client.Result
+	Attempts  int    `json:"attempts"`
+	RequestID string `json:"request_id,omitempty"`
+	Error     string `json:"error,omitempty"` // not_found, forbidden, unauthorized, invalid, unreachable, server or failure
+	Message   string `json:"message,omitempty"`
+	Status    int    `json:"status,omitempty"` // of the response
+	Code      string `json:"error_code,omitempty"`
+}
+
+// maxKeyFile bounds what is read of a file that is meant to hold a key.
+const maxKeyFile = 64 << 10
+
+// Run deletes the key by calling a server.
+func (c *deleteCommand) Run(ctx context.Context, terminal terminal) error {
+	var settings wrongSettings
+	insecure := settings.toggle("insecure-http", c.InsecureHTTP)
+	var options []client.Option
+	if c.APIKeyFile != "" {
+		secret, err := readKeyFile(c.APIKeyFile)
+		if err != nil {
+			settings.wrong("api-key-file", "cannot be used: "+err.Error())
+		}
+		options = append(options, client.WithAPIKey(secret))
+	}
+	if err := settings.err(); err != nil {
+		return err
+	}
+	if c.BaseURL != "" {
+		options = append(options, client.WithBaseURL(c.BaseURL))
+	}
+	if insecure {
+		options = append(options, client.WithInsecureHTTP())
+	}
+	diga, err := client.New(options...)
+	if err != nil {
+		return usageError{err}
+	}
+	result, err := diga.DeleteAPIKeyString(ctx, c.ID)
+	if err != nil {
+		failure := deleteErrorOf(err)
+		if c.JSON {
+			if err := printJSON(terminal.out, printedFailure(c.ID, failure)); err != nil {
+				return err
+			}
+		}
+		return failure
+	}
+	if c.JSON {
+		return printJSON(terminal.out, printedDelete{
+			ID: c.ID, Deleted: true, Replayed: result.Replayed, Attempts: result.Attempts, RequestID: result.RequestID,
+		})
+	}
+	note := ""
+	if result.Replayed {
+		note = " (an earlier attempt got no answer; now there is no such key)"
+	}
+	fmt.Fprintf(terminal.out, "deleted %s%s\n", c.ID, note)
+	return nil
+}
+
+// deleteErrorOf picks the exit status of what the client reported.
+func deleteErrorOf(err error) deleteError {
+	failure, ok := errors.AsType[*client.Error](err)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		return deleteError{err, "not_found", exitNotFound}
+	case errors.Is(err, client.ErrForbidden):
+		return deleteError{err, "forbidden", exitForbidden}
+	case errors.Is(err, client.ErrUnauthorized):
+		return deleteError{err, "unauthorized", exitForbidden}
+	case errors.Is(err, client.ErrInvalid):
+		return deleteError{err, "invalid", exitInvalid}
+	case errors.Is(err, client.ErrServer):
+		return deleteError{err, "server", exitFailure}
+	case ok && failure.StatusCode == 0 && !errors.Is(err, context.Canceled):
+		return deleteError{err, "unreachable", exitUnreachable}
+	}
+	return deleteError{err, "failure", exitFailure}
+}
+
+func printedFailure(id string, failure deleteError) printedDelete {
+	printed := printedDelete{ID: id, Error: failure.kind, Message: failure.Error()}
+	if _, err := apitype.ParseUUID(id); err != nil {
+		printed.ID = "" // what is not an id may be a key that was put in its place
+	}
+	if detail, ok := errors.AsType[*client.Error](failure); ok {
+		printed.Attempts, printed.RequestID = detail.Attempts, detail.RequestID
+		printed.Status, printed.Code = detail.StatusCode, detail.Code
+	}
+	return printed
+}
+
+// readKeyFile reads a key, without the line break at its end.
+func readKeyFile(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+	return strings.TrimSpace(string(text)), err
+}
