@@ -104,7 +104,7 @@ func uncontracted(b *testing.B, operations *operations, options Options) http.Ha
 	authenticator := authenticator{keys: options.Keys, now: options.Now}
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
-	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
+	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			input := &openapi3filter.AuthenticationInput{RequestValidationInput: &openapi3filter.RequestValidationInput{Request: c.Request()}}
 			if err := authenticator.authenticate(c.Request().Context(), input); err != nil {

@@ -36,6 +36,9 @@ type errorWriter struct {
 func (w errorWriter) write(err error, c echo.Context) {
 	response := c.Response()
 	if response.Committed {
+		if _, ours := errors.AsType[*contract.ResponseError](err); ours {
+			w.log(err, c) // the answer of this very function broke the contract
+		}
 		return
 	}
 	status, body := w.answer(err, c)
@@ -77,6 +80,7 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		return http.StatusUnprocessableEntity, validationError([]contract.Violation{{In: "request", Message: "Input should fit its type"}})
 	}
 	if malformed, ok := errors.AsType[*contract.RequestError](err); ok {
+		exchangeOf(c.Request().Context()).violated(directionRequest, http.StatusUnprocessableEntity, malformed.Violations)
 		return http.StatusUnprocessableEntity, validationError(malformed.Violations)
 	}
 	w.log(err, c)
@@ -86,9 +90,12 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 // log tells the operator the cause of a 500, once.
 func (w errorWriter) log(err error, c echo.Context) {
 	ctx := c.Request().Context()
+	if broken, ok := errors.AsType[*contract.ResponseError](err); ok {
+		exchangeOf(ctx).violated(directionResponse, broken.Status, broken.Violations)
+	}
 	attributes := []slog.Attr{
 		slog.String("request_id", exchangeOf(ctx).requestID),
-		slog.String("operation", operationID(w.contract, c)),
+		slog.String("operation", operationID(w.contract.Operation(c.Request().Method, c.Path()))),
 		slog.String("cause", err.Error()),
 	}
 	if panicked, ok := errors.AsType[*panicError](err); ok {

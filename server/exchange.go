@@ -20,6 +20,7 @@ type exchange struct {
 	requestID     string
 	caller        apikey.Key
 	authenticated bool // whether caller says who is calling
+	violations    []Violation
 }
 
 type exchangeKey struct{}
@@ -35,44 +36,53 @@ func (x *exchange) Value(key any) any {
 // exchangeOf finds the exchange of the request that ctx belongs to. Outside a request of this server it panics.
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// observe gives the request its id and its deadline, and logs a line when it has been answered.
+// observe gives the request its id and its deadline, and tells the log and the observer when it has been answered.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			request := c.Request()
-			deadline, cancel := context.WithTimeout(request.Context(), options.Timeout)
+			operation := compiled.Operation(request.Method, c.Path())
+			observed := options.Observer.Begin(request.Context(), operation, request)
+			deadline, cancel := context.WithTimeout(observed, options.Timeout)
 			defer cancel()
 			x := &exchange{Context: deadline, requestID: requestID(request.Header.Get(echo.HeaderXRequestID))}
 			c.SetRequest(request.WithContext(x))
 			c.Response().Header().Set(echo.HeaderXRequestID, x.requestID)
 
+			// Deferred, because a response that breaks off in the middle ends in a panic, which net/http expects.
+			defer func() {
+				duration := time.Since(start)
+				status := c.Response().Status
+				attributes := make([]slog.Attr, 0, 6)
+				attributes = append(attributes,
+					slog.String("request_id", x.requestID),
+					slog.String("operation", operationID(operation)),
+					slog.String("method", request.Method),
+					slog.Int("status", status),
+					slog.Int64("duration_us", duration.Microseconds()))
+				if x.authenticated {
+					attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
+				}
+				options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
+				options.Observer.End(x, Outcome{
+					Operation: operation, Method: request.Method, Status: status, Duration: duration, Violations: x.violations,
+				})
+			}()
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
-
-			attributes := make([]slog.Attr, 0, 6)
-			attributes = append(attributes,
-				slog.String("request_id", x.requestID),
-				slog.String("operation", operationID(compiled, c)),
-				slog.String("method", request.Method),
-				slog.Int("status", c.Response().Status),
-				slog.Int64("duration_us", time.Since(start).Microseconds()))
-			if x.authenticated {
-				attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
-			}
-			options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
 			return nil
 		}
 	}
 }
 
-// operationID is the operationId of the document for what the request was routed to; empty outside the document.
-func operationID(compiled *contract.Contract, c echo.Context) string {
-	if operation := compiled.Operation(c.Request().Method, c.Path()); operation != nil {
-		return operation.ID
+// operationID is the operationId of the document; empty outside the document.
+func operationID(operation *contract.Operation) string {
+	if operation == nil {
+		return ""
 	}
-	return ""
+	return operation.ID
 }
 
 // maxRequestID is the length in bytes up to which the caller's request id is taken over.

@@ -158,7 +158,7 @@ func TestDocumentsThatCannotBeServed(t *testing.T) {
 		"bad schema":          {strings.Replace(document, `"format": "uuid"`, `"pattern": "("`, 1), "/paths/~1v1~1api_key~1{id}/delete/parameters/0/schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newHandler([]byte(test.document), wrong(nil), Options{Keys: anybody{}})
+			_, err := newHandler([]byte(test.document), wrong(nil), Options{Keys: anybody{}}.withDefaults())
 			if err == nil || !strings.Contains(err.Error(), test.complaint) {
 				t.Errorf("%v, want %q", err, test.complaint)
 			}

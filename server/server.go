@@ -40,10 +40,11 @@ type Keys interface {
 
 // Options are what New needs beside the contract.
 type Options struct {
-	Keys    Keys
-	Logger  *slog.Logger     // nil: slog.Default
-	Now     func() time.Time // nil: time.Now
-	Timeout time.Duration    // for one request, the store included; 0: 2 s
+	Keys     Keys
+	Logger   *slog.Logger     // nil: slog.Default
+	Observer Observer         // nil: nobody
+	Now      func() time.Time // nil: time.Now
+	Timeout  time.Duration    // for one request, the store included; 0: 2 s
 }
 
 // maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body that is
@@ -70,6 +71,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -88,7 +92,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
-	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
+	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {
 		// A generated route that the document does not know would be served unauthenticated and unchecked.
@@ -125,12 +129,22 @@ func newContract(document []byte, options Options) (*contract.Contract, error) {
 	return compiled, nil
 }
 
-// refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo lets a last path parameter
-// hold slashes, and answers OPTIONS by itself; the document knows neither. What is refused belongs to no operation.
-func refuseOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
+// matchSegments undoes a match that the document does not know: the router of echo lets a last path parameter hold
+// slashes. It comes first, so that everybody after it agrees on the operation.
+func matchSegments(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if strings.Count(c.Path(), "/") != strings.Count(echo.GetPath(c.Request()), "/") {
 			c.SetPath("")
+		}
+		return next(c)
+	}
+}
+
+// refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo answers OPTIONS by itself; the
+// document does not know it. What is refused belongs to no operation.
+func refuseOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Path() == "" {
 			return echo.ErrNotFound
 		}
 		if c.Get(echo.ContextKeyHeaderAllow) != nil {
