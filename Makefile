@@ -10,7 +10,7 @@ help: ## print this
 
 run: ## serve the API in demo mode on an embedded file, and print curl lines to try
 	@mkdir -p bin
-	$(GO) run ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --database-url sqlite:bin/demo.db
+	$(GO) run ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo.db
 
 test: ## run all tests, with the race detector; PostgreSQL's too, when it is there
 	$(GO) test -race ./...

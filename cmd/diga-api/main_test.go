@@ -27,11 +27,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// command is the program, as a process of its own in an environment without settings.
+// command is the program, as a process of its own in an environment that sets only what lets many run at a time and
+// stop without delay.
 func command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(cmd.Env, "DIGA_API_MAIN=1")
+	cmd.Env = append(cmd.Env, "DIGA_API_MAIN=1", "DIGA_ADMIN_ADDR=127.0.0.1:0", "DIGA_DRAIN_DELAY=0s")
 	return cmd
 }
 

@@ -7,41 +7,50 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/telemetry"
 )
 
 type serveCommand struct {
 	databaseFlags
 	logFlags
+	tlsFlags
 	Addr            string `default:":8080" placeholder:"HOST:PORT" help:"Where to serve the API; port 0 takes any free one. Default: ${default}."`
+	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where to serve probes, metrics and profiles, to anybody who reaches it; empty turns it off. Default: ${default}."`
 	Migrate         toggle `default:"true" help:"Bring the schema up to date first; with --migrate=false an older schema is refused."`
 	Demo            toggle `help:"Fill an empty store with keys to try out, and print how."`
+	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Open connections to the API at most; then the one that has been idle the longest gives way. Default: ${default}."`
 	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"After which a request is answered with 500. Default: ${default}."`
-	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests under way may take to finish after SIGTERM. Default: ${default}."`
+	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, when /readyz already says no, so that load balancers learn of it; 0s without one. Default: ${default}."`
+	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests under way may take to finish after that. Default: ${default}."`
 }
 
-// Limits of every connection to the API. They cut off who sends, or reads, too slowly.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 15 * time.Second // longer than any --request-timeout that makes sense
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 128 << 10
-)
-
-// Run serves until ctx ends, then lets the requests under way finish.
-func (c *serveCommand) Run(ctx context.Context, terminal terminal) error {
+// Run serves until ctx ends. Then it turns readiness off, keeps serving for --drain-delay, lets the requests under way
+// finish, and closes in reverse order what it opened.
+func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	var settings wrongSettings
 	logger := c.logger(terminal.err, &settings)
 	addr := settings.address("addr", c.Addr)
+	adminAddr := ""
+	if c.AdminAddr != "" {
+		adminAddr = settings.address("admin-addr", c.AdminAddr)
+	}
 	demo := settings.toggle("demo", c.Demo)
 	migrate := settings.toggle("migrate", c.Migrate)
-	requestTimeout := settings.duration("request-timeout", c.RequestTimeout)
+	limits := defaultLimits
+	limits.connections = settings.positive("max-connections", c.MaxConnections)
+	limits.request = settings.duration("request-timeout", c.RequestTimeout)
+	drainDelay := settings.delay("drain-delay", c.DrainDelay)
 	shutdownTimeout := settings.duration("shutdown-timeout", c.ShutdownTimeout)
-	c.check(&settings)
+	c.databaseFlags.check(&settings)
+	c.tlsFlags.check(&settings)
+	if _, err := telemetry.CheckEnvironment(); err != nil {
+		settings = append(settings, err)
+	}
 	if err := settings.err(); err != nil {
 		return err
 	}
@@ -51,51 +60,108 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) error {
 		return err
 	}
 	defer keys.Close()
-	handler, err := server.New(server.Options{Keys: keys, Logger: logger, Timeout: requestTimeout})
+	built := buildOf()
+	observer, err := telemetry.New(ctx, telemetry.Build{Version: built.Version, Revision: built.Revision, Contract: built.Contract}, logger)
 	if err != nil {
 		return err
+	}
+	defer closeTelemetry(ctx, observer, logger)
+	logger = slog.New(observer.LogHandler(logger.Handler()))
+	connections := newConnections(limits.connections)
+	observer.Register(poolMetrics{keys.Stats}, connections)
+	handler, err := server.New(server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: limits.request})
+	if err != nil {
+		return err
+	}
+
+	var draining atomic.Bool
+	api := newAPIServer(closeWhile(&draining, handler), limits, connections, logger)
+	scheme := "http://"
+	if c.TLSCert != "" {
+		scheme = "https://"
+		if api.TLSConfig, err = c.config(logger); err != nil {
+			return err
+		}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	base := "http://" + reachable(listener.Addr())
+	var adminListener net.Listener
+	if adminAddr != "" {
+		if adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", adminAddr); err != nil {
+			return fmt.Errorf("--admin-addr (DIGA_ADMIN_ADDR): %w", err)
+		}
+		defer adminListener.Close()
+	}
+	base := scheme + reachable(listener.Addr())
 	if demo {
 		if err := printDemo(ctx, keys, base, terminal.out); err != nil {
 			return err
 		}
 	}
 
-	httpServer := &http.Server{
-		Handler:                      handler,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // OPTIONS * is answered like any other request
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	served := make(chan error, 1)
-	go func() { served <- httpServer.Serve(listener) }()
+	served := make(chan error, 2)
+	go func() {
+		if api.TLSConfig != nil {
+			served <- api.ServeTLS(listener, "", "")
+			return
+		}
+		served <- api.Serve(listener)
+	}()
 	fmt.Fprintf(terminal.out, "serving on %s\n", base)
+	if adminListener != nil {
+		admin := newAdminServer(keys, observer, &draining, logger)
+		defer admin.Close()
+		go func() { served <- admin.Serve(adminListener) }()
+		fmt.Fprintf(terminal.out, "admin on http://%s\n", reachable(adminListener.Addr()))
+	}
 
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
+	draining.Store(true)
+	logger.Info("stopping: not ready any more, still serving", slog.Duration("for", drainDelay))
+	select {
+	case err := <-served:
+		return err
+	case <-time.After(drainDelay):
+	}
 	logger.Info("stopping: finishing the requests under way", slog.Duration("at_most", shutdownTimeout))
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if err := httpServer.Shutdown(deadline); err != nil {
-		return errors.Join(fmt.Errorf("requests were still under way after %s: %w", shutdownTimeout, err), httpServer.Close())
+	if err := api.Shutdown(deadline); err != nil {
+		return errors.Join(fmt.Errorf("requests were still under way after %s: %w", shutdownTimeout, err), api.Close())
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// closeWhile has callers open new connections, which then lead elsewhere, while draining. Connections that wait for a
+// request are left alone: closing one could meet a request on its way.
+func closeWhile(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// flushTimeout bounds sending the last traces: a collector that is down must not keep the server from stopping.
+const flushTimeout = 3 * time.Second
+
+func closeTelemetry(ctx context.Context, observer *telemetry.Telemetry, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := observer.Close(ctx); err != nil {
+		logger.Warn("the last traces are lost", slog.String("cause", err.Error()))
+	}
 }
 
 // reachable is the address by which a program on this machine reaches a listener; one that listens on all interfaces

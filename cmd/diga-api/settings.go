@@ -51,6 +51,24 @@ func (w *wrongSettings) duration(flag, text string) time.Duration {
 	return d
 }
 
+// delay reads a duration with its unit that may be zero.
+func (w *wrongSettings) delay(flag, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		w.wrong(flag, "is not a duration with a unit, such as 0s or 5s")
+	}
+	return d
+}
+
+// positive reads a whole number from 1.
+func (w *wrongSettings) positive(flag, text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		w.wrong(flag, "is not a whole number from 1")
+	}
+	return n
+}
+
 // address checks HOST:PORT. HOST may be empty for all interfaces, PORT 0 for any free port.
 func (w *wrongSettings) address(flag, text string) string {
 	_, port, err := net.SplitHostPort(text)
