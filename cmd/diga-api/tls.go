@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,21 +27,28 @@ func (f tlsFlags) check(settings *wrongSettings) {
 
 // config reads the files and keeps watching them.
 func (f tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
+	certificate, err := f.certificate(logger)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get}, nil
+}
+
+func (f tlsFlags) certificate(logger *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: f.TLSCert, keyFile: f.TLSKey, logger: logger, patience: time.Second}
 	state, err := c.fileStates()
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return nil, err
 	}
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return nil, err
 	}
 	c.pair, c.read, c.looked = &pair, state, time.Now()
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
+	return c, nil
 }
 
-// certificate is read again when its files have changed, which handshakes look for, at most one each patience. A new
-// pair that is broken, such as one half written, is logged, and the old one stays in use.
+// certificate is read again when its files have changed, for which a handshake looks once in a while. A new pair that is broken, such as one half written, is logged, and the old one stays in use.
 type certificate struct {
 	certFile, keyFile string
 	logger            *slog.Logger
@@ -60,13 +68,14 @@ type fileState struct {
 
 func (c *certificate) fileStates() (states [2]fileState, err error) {
 	for i, name := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return states, err
+		info, statErr := os.Stat(name)
+		if statErr != nil {
+			err = errors.Join(err, statErr)
+			continue
 		}
 		states[i] = fileState{info.ModTime(), info.Size()}
 	}
-	return states, nil
+	return states, err
 }
 
 // get implements tls.Config.GetCertificate.
@@ -77,12 +86,12 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.pair, nil
 	}
 	c.looked = time.Now()
-	state, err := c.fileStates()
-	if err == nil && state == c.read {
+	state, err := c.fileStates() // zero for a file that is gone
+	if state == c.read {
 		return c.pair, nil
 	}
+	c.read = state
 	if err == nil {
-		c.read = state
 		var pair tls.Certificate
 		if pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile); err == nil {
 			c.pair = &pair

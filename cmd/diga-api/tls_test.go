@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// newPair writes a certificate for 127.0.0.1 with that serial number, and its key.
+func newPair(t *testing.T, flags tlsFlags, serial int64) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, flags.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	writeFile(t, flags.TLSKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(certificate)
+	return pool
+}
+
+// writeFile gives the file a time of its own: the clock of a file system may be too coarse to tell two writes apart.
+func writeFile(t *testing.T, name string, content []byte) {
+	t.Helper()
+	written++
+	if err := errors.Join(os.WriteFile(name, content, 0o600), os.Chtimes(name, time.Time{}, time.Unix(written, 0))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var written int64
+
+func pairIn(t *testing.T) tlsFlags {
+	folder := t.TempDir()
+	return tlsFlags{TLSCert: filepath.Join(folder, "tls.crt"), TLSKey: filepath.Join(folder, "tls.key")}
+}
+
+func TestTLS(t *testing.T) {
+	flags := pairIn(t)
+	pool := newPair(t, flags, 1)
+	s := serve(t, "--tls-cert", flags.TLSCert, "--tls-key", flags.TLSKey, "--database-url", database(t))
+	if !strings.HasPrefix(s.base, "https://") {
+		t.Fatalf("serving on %s", s.base)
+	}
+	get := func(transport *http.Transport) (*http.Response, error) {
+		defer transport.CloseIdleConnections()
+		response, err := (&http.Client{Transport: transport}).Get(s.base + "/openapi.json")
+		if err == nil {
+			response.Body.Close()
+		}
+		return response, err
+	}
+	response, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true})
+	if err != nil || response.StatusCode != 200 || response.ProtoMajor != 2 {
+		t.Errorf("%v %+v", err, response)
+	}
+	if _, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}}); err == nil {
+		t.Error("TLS 1.1 is accepted")
+	}
+	if log, err := s.stop(t, syscall.SIGTERM); err != nil {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
+// A changed pair is used for the next handshake. A broken one is not, and is logged once.
+func TestCertificateReload(t *testing.T) {
+	flags := pairIn(t)
+	newPair(t, flags, 1)
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	c, err := flags.certificate(logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.patience = 0
+	expect := func(serial int64, lines int) {
+		t.Helper()
+		for range 3 {
+			pair, err := c.get(nil)
+			if err != nil || pair.Leaf.SerialNumber.Int64() != serial {
+				t.Fatalf("%v, serial number %v, want %d", err, pair.Leaf.SerialNumber, serial)
+			}
+		}
+		if got := strings.Count(log.String(), "\n"); got != lines {
+			t.Errorf("%d lines, want %d:\n%s", got, lines, log.String())
+		}
+	}
+	expect(1, 0)
+	newPair(t, flags, 2)
+	expect(2, 1)
+	certificate, err := os.ReadFile(flags.TLSCert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newPair(t, flags, 3)
+	third, err := os.ReadFile(flags.TLSCert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, flags.TLSCert, append(certificate, '\n')) // the old one, as if only the key had been replaced so far
+	expect(2, 2)
+	writeFile(t, flags.TLSCert, third[:50])
+	expect(2, 3)
+	if err := os.Remove(flags.TLSCert); err != nil {
+		t.Fatal(err)
+	}
+	expect(2, 4)
+	writeFile(t, flags.TLSCert, third)
+	expect(3, 5)
+	c.patience = time.Hour
+	newPair(t, flags, 4)
+	expect(3, 5) // not looked at yet
+}
+
+func TestWrongTLS(t *testing.T) {
+	flags := pairIn(t)
+	newPair(t, flags, 1)
+	notes := filepath.Join(filepath.Dir(flags.TLSCert), "notes.txt")
+	writeFile(t, notes, []byte("dear diary"))
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		told   string
+	}{
+		"only a certificate": {[]string{"--tls-cert", flags.TLSCert}, 2, "DIGA_TLS_KEY"},
+		"only a key":         {[]string{"--tls-key", flags.TLSKey}, 2, "DIGA_TLS_CERT"},
+		"no file":            {[]string{"--tls-cert", "/no/such.crt", "--tls-key", flags.TLSKey}, 1, "/no/such.crt"},
+		"no certificate":     {[]string{"--tls-cert", notes, "--tls-key", flags.TLSKey}, 1, "certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := finish(t, command(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--database-url", database(t)}, test.args...)...))
+			if got.status != test.status || !strings.Contains(got.stderr, test.told) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
