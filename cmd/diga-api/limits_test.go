@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -164,15 +163,12 @@ func TestTooManyConnections(t *testing.T) {
 	}
 	// The server notes that a connection is idle only after the caller has the answer.
 	waiting := func(want int) {
-		for {
+		t.Helper()
+		eventually(t, func() bool {
 			connections.mutex.Lock()
-			waiting := connections.waiting.Len()
-			connections.mutex.Unlock()
-			if waiting == want {
-				return
-			}
-			runtime.Gosched()
-		}
+			defer connections.mutex.Unlock()
+			return connections.waiting.Len() == want
+		})
 	}
 	first, second := dial(t, s), dial(t, s)
 	for _, conn := range []net.Conn{first, second} {

@@ -59,6 +59,7 @@ func database(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(
 type serving struct {
 	*exec.Cmd
 	base   string
+	admin  string // empty when off
 	stdout *bufio.Scanner
 	lines  []string // of standard output up to the address
 	stderr *bytes.Buffer
@@ -102,6 +103,9 @@ func (s *serving) await(t testing.TB) {
 		s.lines = append(s.lines, s.stdout.Text())
 		if base, ok := strings.CutPrefix(s.stdout.Text(), "serving on "); ok {
 			s.base = base
+			if !strings.Contains(strings.Join(s.Args, " "), "--admin-addr") && s.stdout.Scan() {
+				s.admin = strings.TrimPrefix(s.stdout.Text(), "admin on ")
+			}
 			return
 		}
 	}
