@@ -81,13 +81,16 @@ func (c *collector) missing(pointer string, names []string, keyword string, err 
 	}
 }
 
-// rank is the place of the broken schema in the document. The errors of the properties of one object are in no order of
+// rank is the place of the broken keyword in the document. The errors of the properties of one object are in no order of
 // their own: the compiled schema keeps its properties in a map.
 func (c *collector) rank(e *jsonschema.ValidationError) int {
 	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
 	pointer, err := url.PathUnescape(fragment)
 	if err != nil {
 		return 0
+	}
+	if offset, ok := c.document.offsets[pointer+"/"+keyword(e.ErrorKind)]; ok {
+		return offset
 	}
 	return c.document.offsets[pointer]
 }
