@@ -207,15 +207,20 @@ func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidatio
 }
 
 func (c *collector) collectWalked(err error) {
-	if many, ok := errors.AsType[openapi3.MultiError](err); ok {
+	if many, ok := err.(openapi3.MultiError); ok {
 		for _, err := range many {
 			c.collectWalked(err)
 		}
 		return
 	}
-	e, ok := errors.AsType[*openapi3.SchemaError](err)
+	e, ok := err.(*openapi3.SchemaError)
 	if !ok {
 		c.add(Violation{Keyword: "schema", Message: "Input should fit the declared schema", Err: err})
+		return
+	}
+	var parts openapi3.MultiError // of allOf, or of oneOf when none fits
+	if e.Origin != nil && errors.As(e.Origin, &parts) && e.SchemaField == "allOf" {
+		c.collectWalked(parts)
 		return
 	}
 	v := Violation{Pointer: pointerTo(e.JSONPointer()), Keyword: e.SchemaField, Err: err}
@@ -237,8 +242,13 @@ func (c *collector) collectWalked(err error) {
 	case "properties", "additionalProperties":
 		v.Keyword = "additionalProperties"
 		v.Message = "Extra inputs are not permitted"
+	case "anyOf", "oneOf":
+		v.Message = "Input should fit one of the alternatives"
 	default:
 		v.Message = "Input should fit the declared " + v.Keyword
 	}
 	c.add(v)
+	if parts != nil {
+		c.collectWalked(parts)
+	}
 }
