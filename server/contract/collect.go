@@ -16,7 +16,7 @@ import (
 
 // collector makes violations of the errors of one validation.
 type collector struct {
-	document   *document
+	offsets    map[string]int // of the schemas in the document
 	in, name   string
 	violations []Violation
 }
@@ -89,10 +89,10 @@ func (c *collector) rank(e *jsonschema.ValidationError) int {
 	if err != nil {
 		return 0
 	}
-	if offset, ok := c.document.offsets[pointer+"/"+keyword(e.ErrorKind)]; ok {
+	if offset, ok := c.offsets[pointer+"/"+keyword(e.ErrorKind)]; ok {
 		return offset
 	}
-	return c.document.offsets[pointer]
+	return c.offsets[pointer]
 }
 
 // compareTokens orders the tokens of pointers, indices of arrays by number.
@@ -193,7 +193,7 @@ func count(n int, noun string) string {
 
 // walk validates with kin-openapi's walker, which has an order of its own that is the same every time.
 func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidationOption) []Violation {
-	options := s.compiler.walking
+	options := s.walking
 	if visit != nil {
 		options = append(slices.Clip(options), visit)
 	}
@@ -201,7 +201,7 @@ func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidatio
 	if err == nil {
 		return nil
 	}
-	c := collector{document: s.compiler.document, in: in, name: name}
+	c := collector{in: in, name: name}
 	c.collectWalked(err)
 	return c.violations
 }

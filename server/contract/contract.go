@@ -36,7 +36,6 @@ type Options struct {
 type Contract struct {
 	doc        *openapi3.T
 	options    Options
-	compiler   *compiler
 	operations []*Operation
 	routes     map[route]*Operation
 }
@@ -71,10 +70,12 @@ func New(document []byte, options Options) (*Contract, error) {
 	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
 		return nil, fmt.Errorf("load OpenAPI document: %w", located(err, d.unloadable()))
 	}
-	if c.compiler, err = newCompiler(d, c.doc, options.Formats); err != nil {
+	// The compiler ends with New: nobody can compile a schema when a request comes.
+	compiler, err := newCompiler(d, c.doc, options.Formats)
+	if err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}
-	if err := c.compile(); err != nil {
+	if err := c.compile(compiler); err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}
 	if err := c.doc.Validate(context.Background()); err != nil {
@@ -84,15 +85,15 @@ func New(document []byte, options Options) (*Contract, error) {
 }
 
 // compile compiles every schema of the components, also those no operation uses, and every operation.
-func (c *Contract) compile() error {
+func (c *Contract) compile(compiler *compiler) error {
 	if c.doc.Components != nil {
 		for name, ref := range c.doc.Components.Schemas {
-			if _, err := c.compiler.compile("/components/schemas/"+escapeToken(name), ref.Value); err != nil {
+			if _, err := compiler.compile("/components/schemas/"+escapeToken(name), ref.Value); err != nil {
 				return err
 			}
 		}
 	}
-	d := c.compiler.document
+	d := compiler.document
 	for path, item := range c.doc.Paths.Map() {
 		itemPointer, err := d.resolve("/paths/" + escapeToken(path))
 		if err != nil {
@@ -107,7 +108,7 @@ func (c *Contract) compile() error {
 				ID: model.OperationID, Method: method, Path: path, contract: c,
 				route: routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: model},
 			}
-			if err := o.compile(itemPointer, pointer); err != nil {
+			if err := o.compile(compiler, itemPointer, pointer); err != nil {
 				return fmt.Errorf("%s: %w", pointer, err)
 			}
 			echoPath, err := echoPath(path)
@@ -127,18 +128,18 @@ func (c *Contract) compile() error {
 	return nil
 }
 
-func (o *Operation) compile(itemPointer, pointer string) error {
+func (o *Operation) compile(c *compiler, itemPointer, pointer string) error {
 	var err error
 	if o.security, err = o.contract.security(o.route.Operation); err != nil {
 		return err
 	}
-	if err = o.compileParameters(itemPointer, pointer); err != nil {
+	if err = o.compileParameters(c, itemPointer, pointer); err != nil {
 		return err
 	}
-	if err = o.compileBody(pointer); err != nil {
+	if err = o.compileBody(c, pointer); err != nil {
 		return err
 	}
-	return o.compileResponses(pointer)
+	return o.compileResponses(c, pointer)
 }
 
 var pathParameter = regexp.MustCompile(`{[.;?]?([^{}*]+)\*?}`)

@@ -30,26 +30,26 @@ type parameter struct {
 }
 
 // compileParameters prepares the parameters of the path and of the operation, in the order of the document.
-func (o *Operation) compileParameters(itemPointer, pointer string) error {
+func (o *Operation) compileParameters(c *compiler, itemPointer, pointer string) error {
 	own := o.route.Operation.Parameters
 	for i, ref := range o.route.PathItem.Parameters {
 		if own.GetByInAndName(ref.Value.In, ref.Value.Name) != nil {
 			continue
 		}
-		if err := o.compileParameter(fmt.Sprintf("%s/parameters/%d", itemPointer, i), ref.Value); err != nil {
+		if err := o.compileParameter(c, fmt.Sprintf("%s/parameters/%d", itemPointer, i), ref.Value); err != nil {
 			return err
 		}
 	}
 	for i, ref := range own {
-		if err := o.compileParameter(fmt.Sprintf("%s/parameters/%d", pointer, i), ref.Value); err != nil {
+		if err := o.compileParameter(c, fmt.Sprintf("%s/parameters/%d", pointer, i), ref.Value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *Operation) compileParameter(pointer string, model *openapi3.Parameter) error {
-	p, err := o.contract.compiler.parameter(pointer, model)
+func (o *Operation) compileParameter(c *compiler, pointer string, model *openapi3.Parameter) error {
+	p, err := c.parameter(pointer, model)
 	if err != nil {
 		return err
 	}

@@ -46,17 +46,17 @@ func (c *compiler) mediaSchema(pointer string, media *openapi3.MediaType) (*sche
 	return c.compile(pointer+"/schema", media.Schema.Value)
 }
 
-func (o *Operation) compileBody(pointer string) error {
+func (o *Operation) compileBody(c *compiler, pointer string) error {
 	ref := o.route.Operation.RequestBody
 	if ref == nil {
 		return nil
 	}
-	pointer, err := o.contract.compiler.document.resolve(pointer + "/requestBody")
+	pointer, err := c.document.resolve(pointer + "/requestBody")
 	if err != nil {
 		return err
 	}
 	o.body = &requestBody{required: ref.Value.Required}
-	o.body.content, err = o.contract.compiler.content(pointer, ref.Value.Content)
+	o.body.content, err = c.content(pointer, ref.Value.Content)
 	return err
 }
 

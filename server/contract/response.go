@@ -20,18 +20,18 @@ type response struct {
 	example []byte
 }
 
-func (o *Operation) compileResponses(pointer string) error {
+func (o *Operation) compileResponses(c *compiler, pointer string) error {
 	o.responses = make(map[int]*response)
 	for key, ref := range o.route.Operation.Responses.Map() {
 		status, err := statusKey(key)
 		if err != nil {
 			return fmt.Errorf("responses/%s: %w", key, err)
 		}
-		found, err := o.contract.compiler.document.resolve(pointer + "/responses/" + escapeToken(key))
+		found, err := c.document.resolve(pointer + "/responses/" + escapeToken(key))
 		if err != nil {
 			return err
 		}
-		if o.responses[status], err = o.contract.compiler.response(found, ref.Value); err != nil {
+		if o.responses[status], err = c.response(found, ref.Value); err != nil {
 			return err
 		}
 	}

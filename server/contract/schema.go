@@ -19,8 +19,9 @@ const documentURL = "openapi:///document"
 type schema struct {
 	compiled *jsonschema.Schema // nil in a document of 3.0
 	quick    *acceptor          // nil in a document of 3.0
+	offsets  map[string]int     // of the schemas in the document, by pointer
 	walked   *openapi3.Schema
-	compiler *compiler
+	walking  []openapi3.SchemaValidationOption
 }
 
 // compiler compiles the schemas of one document.
@@ -69,7 +70,7 @@ func (nothingElse) Load(string) (any, error) {
 // compile makes the schema at pointer ready for validation. Of walked, kin-openapi's model of the same schema, documents
 // of 3.0 are validated with.
 func (c *compiler) compile(pointer string, walked *openapi3.Schema) (*schema, error) {
-	s := &schema{walked: walked, compiler: c}
+	s := &schema{walked: walked, walking: c.walking}
 	if c.schemas == nil {
 		return s, nil
 	}
@@ -85,7 +86,7 @@ func (c *compiler) compile(pointer string, walked *openapi3.Schema) (*schema, er
 	if s.compiled, err = c.schemas.Compile(documentURL + "#" + (&url.URL{Path: pointer}).EscapedPath()); err != nil {
 		return nil, fmt.Errorf("compile schema %s: %w", offender(pointer, err), err)
 	}
-	s.quick = c.acceptor(s.compiled)
+	s.quick, s.offsets = c.acceptor(s.compiled), c.document.offsets
 	return s, nil
 }
 
@@ -126,7 +127,7 @@ func (s *schema) validate(value any, in, name string, visit openapi3.SchemaValid
 	if err == nil {
 		return nil
 	}
-	c := collector{document: s.compiler.document, in: in, name: name}
+	c := collector{offsets: s.offsets, in: in, name: name}
 	if verr, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		c.collect(verr)
 	} else {
