@@ -1,4 +1,3 @@
-// Package contract holds requests and responses to an OpenAPI document that is compiled once.
 package contract
 
 import (
