@@ -182,13 +182,15 @@ scan:
 		}
 		p.next++
 	}
-	if exponent >= 0 && p.err == nil {
-		e, err := strconv.Atoi(string(p.data[exponent:p.next]))
-		if err != nil || e > maxExponent || e < -maxExponent {
-			p.err = errNumber
-		}
+	if exponent >= 0 && p.err == nil && !validExponent(string(p.data[exponent:p.next])) {
+		p.err = errNumber
 	}
 	return json.Number(p.data[start:p.next])
+}
+
+func validExponent(exponent string) bool {
+	e, err := strconv.Atoi(exponent)
+	return err == nil && e <= maxExponent && e >= -maxExponent
 }
 
 var (

@@ -279,7 +279,7 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 			}
 		}()
 	}
-	err := openapi3filter.ValidateParameter(s.request.Context(), &input, p.decoding)
+	err := guard(func() error { return openapi3filter.ValidateParameter(s.request.Context(), &input, p.decoding) })
 	if err == nil {
 		return nil, nil
 	}
@@ -295,6 +295,17 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 		}}
 	}
 	return nil, []Violation{undecodable(p.in, p.name, "Input should be of the declared type", err)}
+}
+
+// guard turns a panic of a decoder of kin-openapi into an error. There is at least one input that makes it panic, without
+// any fault of the server: p[a]=1&p[a][b]=2, of style deepObject.
+func guard(decode func() error) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("decoder panicked: %v", reason)
+		}
+	}()
+	return decode()
 }
 
 // validText says whether every string of the value is UTF-8, as all text in JSON is.

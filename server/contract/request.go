@@ -2,10 +2,12 @@ package contract
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -197,5 +199,31 @@ func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any
 		return nil, errNoDecoder
 	}
 	encoding := func(part string) *openapi3.Encoding { return media.Encoding[part] }
-	return decoder(bytes.NewReader(data), header, media.Schema, encoding)
+	var value any
+	err := guard(func() (err error) {
+		value, err = decoder(bytes.NewReader(data), header, media.Schema, encoding)
+		return err
+	})
+	if err == nil && !validNumbers(value) {
+		err = errNumber
+	}
+	return value, err
+}
+
+// validNumbers says whether the numbers of parts that are JSON have sane exponents, as decodeJSON has it.
+func validNumbers(value any) bool {
+	switch v := value.(type) {
+	case json.Number:
+		_, exponent, ok := strings.Cut(strings.ToLower(v.String()), "e")
+		return !ok || validExponent(exponent)
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !validNumbers(item) })
+	case map[string]any:
+		for _, member := range v {
+			if !validNumbers(member) {
+				return false
+			}
+		}
+	}
+	return true
 }

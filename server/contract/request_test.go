@@ -332,3 +332,51 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// FuzzRequest throws anything at a document with every kind of parameter and body: nothing panics, and what is answered
+// is declared.
+func FuzzRequest(f *testing.F) {
+	f.Add("a=1&d[a]=1&d[b][0]=x", "h", "c=1", "application/json", []byte(`{"n":1}`))
+	f.Add("d[a]=1&d[a][b]=2", "a,b", "c", "application/x-www-form-urlencoded", []byte(`n=1`))
+	f.Add("d[l][99999]=1&j={", "", "", "multipart/form-data; boundary=x", []byte("--x\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n1\r\n--x--"))
+	f.Add("", "", "", "multipart/form-data; boundary=x", []byte("--x\r\nContent-Disposition: form-data; name=\"o\"\r\nContent-Type: application/json\r\n\r\n{\"n\":1e99999999}\r\n--x--"))
+	f.Add("l=1&l=2&j=%FF", "", "", "text/plain", []byte("\xff"))
+	f.Add("p=1e99999", "", "", "application/yaml", []byte("a: &a [*a]"))
+	f.Add("", "", "", "text/csv", []byte("\""))
+	f.Add("", "", "", "application/json", []byte(`{"n":1e9999999,"u":[1e400,{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},1e5]}`))
+	s := newService(f, document("3.1.0", `{"/{id}":{"post":{"parameters":[
+		{"name":"id","in":"path","required":true,"style":"matrix","explode":true,"schema":{"$ref":"#/components/schemas/O"}},
+		{"name":"a","in":"query","schema":{"anyOf":[{"type":"integer"},{"type":"boolean"}]}},
+		{"name":"d","in":"query","style":"deepObject","explode":true,"schema":{"$ref":"#/components/schemas/O"}},
+		{"name":"l","in":"query","schema":{"type":"array","items":{"type":"number","multipleOf":0.1},"uniqueItems":true}},
+		{"name":"p","in":"query","style":"pipeDelimited","explode":false,"schema":{"type":"array","items":{"type":"number","maximum":5}}},
+		{"name":"j","in":"query","content":{"application/json":{"schema":{"$ref":"#/components/schemas/O"}}}},
+		{"name":"X-H","in":"header","explode":true,"schema":{"$ref":"#/components/schemas/O"}},
+		{"name":"c","in":"cookie","schema":{"type":"integer","format":"int32"}}],
+		"requestBody":{"required":true,"content":{
+			"application/json":{"schema":{"$ref":"#/components/schemas/O"}},
+			"application/x-www-form-urlencoded":{"schema":{"type":"object","properties":{"n":{"type":"number","minimum":0}}}},
+			"multipart/form-data":{"schema":{"type":"object","properties":{"n":{"type":"number"},"f":{"type":"string","format":"binary"},"o":{"$ref":"#/components/schemas/O"}}}},
+			"text/plain":{"schema":{"type":"string","maxLength":3}},"text/csv":{"schema":{"type":"string"}},
+			"application/yaml":{"schema":{"$ref":"#/components/schemas/O"}},
+			"*/*":{"schema":{"type":"string","format":"binary"}}}},
+		"responses":{"204":{"description":""},`+errorAnswers+`}}}}`,
+		`"components":{"schemas":{"O":{"type":"object","properties":{"a":{"type":"integer"},"n":{"type":"number","minimum":-5,"maximum":5,"multipleOf":0.5},
+			"b":{"type":"object","additionalProperties":{"type":"string"}},"l":{"type":"array","items":{"type":"integer"}},
+			"u":{"type":"array","uniqueItems":true},"e":{"enum":[1,"a",null]},"r":{"$ref":"#/components/schemas/O"}},"unevaluatedProperties":false}}}`),
+		contract.Options{}, noContent)
+	f.Fuzz(func(t *testing.T, query, header, cookie, contentType string, body []byte) {
+		r := httptest.NewRequest("POST", "/;a=1", bytes.NewReader(body))
+		r.URL.RawQuery = query
+		r.URL.Path = "/;" + header
+		r.Header.Set("X-H", header)
+		r.Header.Set("Cookie", cookie)
+		r.Header.Set("Content-Type", contentType)
+		if w := s.do(r); w.Code != 204 && w.Code != 422 && w.Code != 404 && w.Code != 405 {
+			t.Errorf("%d: %v", w.Code, s.errs)
+		}
+		for _, err := range s.errs {
+			_ = err.Error()
+		}
+	})
+}
