@@ -1,6 +1,6 @@
 # `make` alone prints what can be done.
 .DEFAULT_GOAL := help
-.PHONY: help run test generate verify lint bench build
+.PHONY: help run test generate verify lint lint-spec breaking release-check bench build
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -14,6 +14,7 @@ run: ## serve the API in demo mode on an embedded file, and print curl lines to 
 
 test: ## run all tests, with the race detector; PostgreSQL's too, when it is there
 	$(GO) test -race ./...
+	$(GO) -C tools test ./...
 
 generate: ## regenerate gen/ from api/openapi.json
 	$(GO) generate ./...
@@ -22,12 +23,24 @@ verify: ## fail if gen/ or a module file is not what the sources say
 	@$(GO) generate ./...
 	@test -z "$$(git status --porcelain -- gen)" || { git status --short -- gen; git --no-pager diff -- gen; \
 		echo "gen/ is not what api/openapi.json generates: run 'make generate' and commit the result" >&2; exit 1; }
-	@$(GO) mod tidy -diff || { echo "go.mod is not tidy: run 'go mod tidy' and commit the result" >&2; exit 1; }
+	@for module in . tools; do $(GO) -C $$module mod tidy -diff || \
+		{ echo "$$module/go.mod is not tidy: run 'go -C $$module mod tidy' and commit the result" >&2; exit 1; }; done
 	@$(GO) mod verify
 
 lint: ## run go vet and the linters of .golangci.yml
 	$(GO) vet ./...
+	$(GO) -C tools vet ./...
 	$(TOOL) golangci-lint run
+
+lint-spec: ## hold api/openapi.json to the rules of api/lint.yaml and of api/document_test.go
+	$(GO) -C tools run ./lint-spec ../api/lint.yaml ../api/openapi.json
+	$(GO) test -count=1 -run TestDocument ./api
+
+breaking: ## fail if a change since the last release, or since BASE=, breaks users and CHANGELOG.md does not say so
+	@$(GO) -C tools run ./changes breaking $(BASE)
+
+release-check: ## say whether the next release may be called VERSION=vX.Y.Z
+	@$(GO) -C tools run ./changes allow $(VERSION)
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
