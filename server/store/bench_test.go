@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
@@ -112,76 +114,88 @@ func benchKeys(b *testing.B, url string, n int) (keys []apikey.Key, hashes []api
 	return keys, hashes
 }
 
-// BenchmarkAuthenticate looks a key up, through the store and through the driver alone; the context has a deadline, as
-// a request's has.
+// BenchmarkAuthenticate looks a key up, through the store and through the driver alone, in a small store and in a large
+// one; the context can end, as a request's can.
 func BenchmarkAuthenticate(b *testing.B) {
-	for _, engine := range benchEngines {
-		b.Run(engine.name, func(b *testing.B) {
-			url := engine.url(b)
-			_, hashes := benchKeys(b, url, 1000)
-			run := func(name string, lookUp func(ctx context.Context, hash apikey.Hash) error) {
-				b.Run(name, func(b *testing.B) {
-					b.ReportAllocs()
-					b.RunParallel(func(pb *testing.PB) {
-						for i := 0; pb.Next(); i++ {
-							ctx, cancel := context.WithCancel(context.Background())
-							if err := lookUp(ctx, hashes[i%len(hashes)]); err != nil {
-								b.Error(err)
-							}
-							cancel()
+	each(b, func(b *testing.B, url string, s *store.Store, lookUp func(context.Context, []byte) error, _ func(context.Context, ...any) error) {
+		_, hashes := benchKeys(b, url, 1000)
+		run := func(name string, lookUp func(ctx context.Context, hash apikey.Hash) error) {
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for i := 0; pb.Next(); i++ {
+						ctx, cancel := context.WithCancel(context.Background())
+						if err := lookUp(ctx, hashes[i%len(hashes)]); err != nil {
+							b.Error(err)
 						}
-					})
+						cancel()
+					}
 				})
-			}
-			s := open(b, url)
-			run("store", func(ctx context.Context, hash apikey.Hash) error {
-				_, err := s.Authenticate(ctx, hash)
-				return err
 			})
-			run("unknown", func(ctx context.Context, hash apikey.Hash) error {
-				hash[0]++
-				if _, err := s.Authenticate(ctx, hash); !errors.Is(err, apikey.ErrNotFound) {
-					return err
-				}
-				return nil
-			})
-			lookUp, _ := engine.driver(b, url)
-			run("driver", func(ctx context.Context, hash apikey.Hash) error { return lookUp(ctx, hash[:]) })
+		}
+		run("driver", func(ctx context.Context, hash apikey.Hash) error { return lookUp(ctx, hash[:]) })
+		run("store", func(ctx context.Context, hash apikey.Hash) error {
+			_, err := s.Authenticate(ctx, hash)
+			return err
 		})
-	}
+		run("unknown", func(ctx context.Context, hash apikey.Hash) error {
+			hash[0]++
+			if _, err := s.Authenticate(ctx, hash); !errors.Is(err, apikey.ErrNotFound) {
+				return err
+			}
+			return nil
+		})
+	})
 }
 
-// BenchmarkDelete deletes each key once, 32 at a time, through the store and through the driver alone.
+// BenchmarkDelete deletes each key once, 32 at a time on two processors, through the store and through the driver alone,
+// in a small store and in a large one.
 func BenchmarkDelete(b *testing.B) {
+	each(b, func(b *testing.B, url string, s *store.Store, _ func(context.Context, []byte) error, remove func(context.Context, ...any) error) {
+		run := func(name string, remove func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error) {
+			b.Run(name, func(b *testing.B) {
+				keys, _ := benchKeys(b, url, b.N)
+				var next atomic.Int64
+				b.ReportAllocs()
+				b.SetParallelism(16)
+				b.ResetTimer()
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						ctx, cancel := context.WithCancel(context.Background())
+						if err := remove(ctx, keys[next.Add(1)-1], storetest.NewDeletion()); err != nil {
+							b.Error(err)
+						}
+						cancel()
+					}
+				})
+			})
+		}
+		run("driver", func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error {
+			return remove(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, key.ID.String(), key.ProjectID.String())
+		})
+		run("store", func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error {
+			return s.Delete(ctx, key.ProjectID, key.ID, deletion)
+		})
+	})
+}
+
+// each runs a benchmark on each engine with a thousand keys and with a million.
+func each(b *testing.B, run func(b *testing.B, url string, s *store.Store, lookUp func(context.Context, []byte) error,
+	remove func(context.Context, ...any) error)) {
 	for _, engine := range benchEngines {
 		b.Run(engine.name, func(b *testing.B) {
-			url := engine.url(b)
-			run := func(name string, remove func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error) {
-				b.Run(name, func(b *testing.B) {
-					keys, _ := benchKeys(b, url, b.N)
-					var next atomic.Int64
-					b.ReportAllocs()
-					b.SetParallelism(16) // times 2 processors
-					b.ResetTimer()
-					b.RunParallel(func(pb *testing.PB) {
-						for pb.Next() {
-							ctx, cancel := context.WithCancel(context.Background())
-							if err := remove(ctx, keys[next.Add(1)-1], storetest.NewDeletion()); err != nil {
-								b.Error(err)
-							}
-							cancel()
-						}
-					})
+			for _, keys := range []int{1_000, 1_000_000} {
+				b.Run(fmt.Sprint(keys), func(b *testing.B) {
+					if testing.Short() && keys > 1_000 {
+						b.Skip("a million keys take a while: run without -short")
+					}
+					url := engine.url(b)
+					s := open(b, url)
+					storetest.Fill(b, url, keys)
+					lookUp, remove := engine.driver(b, url)
+					run(b, url, s, lookUp, remove)
 				})
 			}
-			s := open(b, url)
-			run("store", func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error {
-				return s.Delete(ctx, key.ProjectID, key.ID, deletion)
-			})
-			_, remove := engine.driver(b, url)
-			run("driver", func(ctx context.Context, key apikey.Key, deletion apikey.Deletion) error {
-				return remove(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, key.ID.String(), key.ProjectID.String())
-			})
 		})
 	}
 }

@@ -1,0 +1,40 @@
+package storetest
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// Fill adds n live keys of random projects to the store at url, whose schema must be there, as fast as its engine makes
+// them up: for tests and benchmarks of a store that is not empty. Nobody knows their secrets.
+func Fill(t testing.TB, url string, n int) {
+	t.Helper()
+	const columns = `INSERT INTO api_keys (id, project_id, creator_id, name, last_four_digits, created_at, secret_hash) `
+	driver, source := "pgx", url
+	query := columns + `SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'filled', 'abcd', i, ` +
+		`sha256(gen_random_uuid()::text::bytea) FROM generate_series(1, $1) AS i`
+	if path, found := strings.CutPrefix(url, "sqlite:"); found {
+		const id = `lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-4' || ` +
+			`substr(lower(hex(randomblob(2))), 2) || '-8' || substr(lower(hex(randomblob(2))), 2) || '-' || ` +
+			`lower(hex(randomblob(6)))`
+		driver, source = "sqlite", path
+		query = columns + `WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < $1) ` +
+			`SELECT ` + id + `, ` + id + `, ` + id + `, 'filled', 'abcd', i, randomblob(32) FROM count`
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), query, n); err != nil {
+		t.Fatal(err)
+	}
+	if driver == "pgx" {
+		if _, err := db.ExecContext(t.Context(), `VACUUM ANALYZE api_keys`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
