@@ -43,7 +43,8 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			start := time.Now()
 			request := c.Request()
 			operation := compiled.Operation(request.Method, c.Path())
-			observed := options.Observer.Begin(request.Context(), operation, request)
+			method := knownMethod(request.Method)
+			observed := options.Observer.Begin(request.Context(), operation, method, request.Header)
 			deadline, cancel := context.WithTimeout(observed, options.Timeout)
 			defer cancel()
 			x := &exchange{Context: deadline, requestID: requestID(request.Header.Get(echo.HeaderXRequestID))}
@@ -55,7 +56,7 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				duration := time.Since(start)
 				status := c.Response().Status
 				// Five attributes, no more, fit into a log record without an allocation.
-				routed := slog.String("method", request.Method)
+				routed := slog.String("method", method)
 				if operation != nil {
 					routed = slog.String("operation", operation.ID)
 				}
@@ -69,7 +70,7 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				}
 				options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
 				options.Observer.End(x, Outcome{
-					Operation: operation, Method: request.Method, Status: status, Duration: duration, Violations: x.violations,
+					Operation: operation, Method: method, Status: status, Duration: duration, Violations: x.violations,
 				})
 			}()
 			if err := next(c); err != nil {

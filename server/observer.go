@@ -12,8 +12,8 @@ import (
 // the same time. Package telemetry implements it; this package knows no monitoring system.
 type Observer interface {
 	// Begin is told of a request that was routed to operation, nil outside the contract, and gives the context that
-	// the request goes on with.
-	Begin(ctx context.Context, operation *contract.Operation, request *http.Request) context.Context
+	// the request goes on with. The method is that of Outcome.
+	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) context.Context
 	// End is told of the answer, with that context.
 	End(ctx context.Context, outcome Outcome)
 }
@@ -21,7 +21,7 @@ type Observer interface {
 // Outcome is how a request ended.
 type Outcome struct {
 	Operation  *contract.Operation // nil outside the contract
-	Method     string              // as sent, so anything
+	Method     string              // one that HTTP knows, or "other", so that callers cannot invent any
 	Status     int                 // that was sent
 	Duration   time.Duration
 	Violations []Violation // of the contract: the request's, and those of our own answers that were held back
@@ -43,10 +43,20 @@ const (
 // nobody observes when Options name no Observer.
 type nobody struct{}
 
-func (nobody) Begin(ctx context.Context, _ *contract.Operation, _ *http.Request) context.Context {
+func (nobody) Begin(ctx context.Context, _ *contract.Operation, _ string, _ http.Header) context.Context {
 	return ctx
 }
 func (nobody) End(context.Context, Outcome) {}
+
+// knownMethod is the method, or "other": what a caller can choose freely reaches neither log nor metrics.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	}
+	return "other"
+}
 
 // violated notes what the observer is told of at the end of the request.
 func (x *exchange) violated(direction string, status int, violations []contract.Violation) {

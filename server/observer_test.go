@@ -24,7 +24,7 @@ type witness struct {
 
 type witnessKey struct{}
 
-func (w *witness) Begin(ctx context.Context, operation *contract.Operation, _ *http.Request) context.Context {
+func (w *witness) Begin(ctx context.Context, operation *contract.Operation, _ string, _ http.Header) context.Context {
 	w.begun = append(w.begun, operation)
 	return context.WithValue(ctx, witnessKey{}, len(w.begun))
 }
@@ -86,7 +86,7 @@ func TestObserver(t *testing.T) {
 				t.Fatalf("told %v %v", witness.begun, witness.outcomes)
 			}
 			outcome := witness.outcomes[0]
-			if (outcome.Operation != nil) != test.operation || outcome.Operation != witness.begun[0] || outcome.Method != test.method || outcome.Status != test.status {
+			if (outcome.Operation != nil) != test.operation || outcome.Operation != witness.begun[0] || outcome.Method != strings.Replace(test.method, "EXPLODE", "other", 1) || outcome.Status != test.status {
 				t.Errorf("told %+v", outcome)
 			}
 			if !slices.Equal(outcome.Violations, test.violations) {

@@ -76,7 +76,13 @@ func serve(t testing.TB, args ...string) *serving {
 // launch starts the program. At the end of the test it is killed, and what the race detector found there fails the test.
 func launch(t testing.TB, args ...string) *serving {
 	t.Helper()
-	s := &serving{Cmd: command(t, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...), stderr: new(bytes.Buffer)}
+	return boot(t, command(t, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...))
+}
+
+// boot is launch of a command whose environment the test has set.
+func boot(t testing.TB, cmd *exec.Cmd) *serving {
+	t.Helper()
+	s := &serving{Cmd: cmd, stderr: new(bytes.Buffer)}
 	s.Stderr = s.stderr
 	stdout, err := s.StdoutPipe()
 	if err != nil {

@@ -175,7 +175,7 @@ func TestRollingRestart(t *testing.T) {
 	defer keys.Close()
 	admin := newKey(t, url)
 	start := func() *serving {
-		return serve(t, "--database-url", url, "--drain-delay", "500ms", "--log-level", "warn")
+		return serve(t, "--database-url", url, "--drain-delay", "1s", "--log-level", "warn")
 	}
 	balancer := &balancer{replicas: make(map[*serving]bool)}
 	add := func() *serving {

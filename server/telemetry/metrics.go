@@ -92,7 +92,7 @@ func (m *metrics) Metrics() http.Handler {
 
 // count counts a request that was answered.
 func (m *metrics) count(outcome server.Outcome) {
-	answer := m.answer(labels{operationLabel(outcome.Operation), methodLabel(outcome.Method), outcome.Status})
+	answer := m.answer(labels{operationLabel(outcome.Operation), outcome.Method, outcome.Status})
 	answer.count.Inc()
 	answer.duration.Observe(outcome.Duration.Seconds())
 	for _, violation := range outcome.Violations {

@@ -48,12 +48,12 @@ func (t *Telemetry) Close(ctx context.Context) error {
 }
 
 // Begin implements server.Observer.
-func (t *Telemetry) Begin(ctx context.Context, operation *contract.Operation, request *http.Request) context.Context {
+func (t *Telemetry) Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) context.Context {
 	t.inFlight.Inc()
 	if t.traces == nil {
 		return ctx
 	}
-	return t.traces.begin(ctx, operation, request)
+	return t.traces.begin(ctx, operation, method, header)
 }
 
 // End implements server.Observer.
@@ -63,14 +63,4 @@ func (t *Telemetry) End(ctx context.Context, outcome server.Outcome) {
 	if t.traces != nil {
 		end(trace.SpanFromContext(ctx), outcome)
 	}
-}
-
-// methodLabel keeps callers from inventing methods: what HTTP does not know is one value.
-func methodLabel(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		return method
-	}
-	return "other"
 }

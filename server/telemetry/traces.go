@@ -82,9 +82,8 @@ func newTraces(ctx context.Context, build Build, logger *slog.Logger) (*traces, 
 }
 
 // begin starts the span of a request. The path is left out: it holds an id, and could hold a secret.
-func (t *traces) begin(ctx context.Context, operation *contract.Operation, request *http.Request) context.Context {
-	ctx = propagator.Extract(ctx, propagation.HeaderCarrier(request.Header))
-	method := methodLabel(request.Method)
+func (t *traces) begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) context.Context {
+	ctx = propagator.Extract(ctx, propagation.HeaderCarrier(header))
 	name := method // by the conventions of OpenTelemetry, where there is no route
 	attributes := []attribute.KeyValue{attribute.String("http.request.method", method)}
 	if operation != nil {
