@@ -55,6 +55,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 			settings.wrong("expires-at", "is in the past")
 		}
 	}
+	c.check(&settings)
 	if err := settings.err(); err != nil {
 		return err
 	}
@@ -104,6 +105,7 @@ func (c *keysListCommand) Run(ctx context.Context, terminal terminal) error {
 		project := settings.uuid("project", c.Project)
 		filter.Project = &project
 	}
+	c.check(&settings)
 	if err := settings.err(); err != nil {
 		return err
 	}
