@@ -69,6 +69,9 @@ func New(document []byte, options Options) (*Contract, error) {
 	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
 		return nil, fmt.Errorf("load OpenAPI document: %w", located(err, d.unloadable()))
 	}
+	if err := c.doc.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc)))
+	}
 	// The compiler ends with New: nobody can compile a schema when a request comes.
 	compiler, err := newCompiler(d, c.doc, options.Formats)
 	if err != nil {
@@ -76,9 +79,6 @@ func New(document []byte, options Options) (*Contract, error) {
 	}
 	if err := c.compile(compiler); err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
-	}
-	if err := c.doc.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc)))
 	}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -112,18 +113,18 @@ func TestNewRefuses(t *testing.T) {
 		{"keyword of the wrong type in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","maxLength":"x"}}`), "/components/schemas/A/items:"},
 		{"keyword only the metaschema knows", schemas("3.1.0", `"A":{"type":"object","properties":{"a":{"type":"array","uniqueItems":"x","minItems":1.5}}}`), "/components/schemas/A/properties/a"},
 		{"pattern", schemas("3.1.0", `"A":{"type":"object","properties":{"x/y":{"pattern":"("}}}`),
-			"/components/schemas/A/properties/x~1y/pattern"},
+			"schema /components/schemas/A/properties/x~1y"},
 		{"pattern in 3.0", schemas("3.0.3", `"A":{"type":"string","pattern":"("}`), "schema /components/schemas/A:"},
 		{"nested pattern in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","pattern":"("}}`),
 			"schema /components/schemas/A/items:"},
 		{"pattern that only ECMA knows", get(`{"name":"q","in":"query","schema":{"type":"string","pattern":"(?=a)"}}`),
-			"/paths/~1a~1b/get/parameters/0/schema/pattern"},
-		{"type that is none", schemas("3.1.0", `"A":{"type":"text"}`), "/components/schemas/A/type"},
+			"schema /paths/~1a~1b/get/parameters/0/schema:"},
+		{"type that is none", schemas("3.1.0", `"A":{"type":"text"}`), "schema /components/schemas/A:"},
 		{"reference to nothing", schemas("3.1.0", `"A":{"$ref":"#/components/schemas/B"}`), "/components/schemas/B"},
 		{"nested reference to nothing", schemas("3.1.0", `"A":{"if":{"$ref":"#/components/schemas/B"}}`), "schema /components/schemas/A/if:"},
 		{"reference outside", schemas("3.1.0", `"A":{"$ref":"other.json#/A"}`), "other.json"},
 		{"reference outside, below", schemas("3.1.0", `"A":{"$defs":{"x":{"$ref":"https://example.com/"}},"$ref":"#/components/schemas/A/$defs/x"}`), "example.com"},
-		{"parameter that is not in the path", get(`{"name":"id","in":"path","required":true,"schema":{}}`), `"id"`},
+		{"parameter that is not in the path", get(`{"name":"id","in":"path","required":true,"schema":{}}`), `[id]`},
 		{"status", document("3.1.0", `{"/":{"get":{"responses":{"20":{"description":""}}}}}`), `"20"`},
 		{"part of a segment", document("3.1.0", `{"/{a}.json":{"get":{"parameters":[{"name":"a","in":"path","required":true,"schema":{}}],
 			"responses":{"200":{"description":""}}}}}`), "/paths/~1{a}.json"},
@@ -137,6 +138,55 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("error %v does not say %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestNewOfHalves replaces every value of a document with null, and with values of other types, one by one: an error or a
+// contract, but never a panic.
+func TestNewOfHalves(t *testing.T) {
+	for _, doc := range []string{responses("3.1.0"), bodies("3.0.3")} {
+		var root any
+		if err := json.Unmarshal([]byte(doc), &root); err != nil {
+			t.Fatal(err)
+		}
+		var each func(value any)
+		try := func() {
+			data, err := json.Marshal(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if reason := recover(); reason != nil {
+					t.Fatalf("%v: %s", reason, data)
+				}
+			}()
+			c, err := contract.New(data, contract.Options{Authenticate: allow})
+			if (c == nil) == (err == nil) {
+				t.Error("neither a contract nor an error, or both")
+			}
+		}
+		others := []any{nil, map[string]any{}, map[string]any{"$ref": "#/"}, "x"}
+		each = func(value any) {
+			switch value := value.(type) {
+			case map[string]any:
+				for name, member := range value {
+					for _, other := range others {
+						value[name] = other
+						try()
+					}
+					value[name] = member
+					each(member)
+				}
+			case []any:
+				for i, item := range value {
+					value[i] = nil
+					try()
+					value[i] = item
+					each(item)
+				}
+			}
+		}
+		each(root)
 	}
 }
 

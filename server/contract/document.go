@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,8 +26,51 @@ func parseDocument(data []byte) (*document, error) {
 	if _, ok := root.(map[string]any); !ok {
 		return nil, errNotJSON
 	}
-	return &document{data: data, root: root, offsets: p.offsets}, nil
+	d := &document{data: data, root: root, offsets: p.offsets}
+	if pointer, found := findNull("", root, false); found {
+		return nil, fmt.Errorf("%s: null where an object of OpenAPI has to be", pointer)
+	}
+	return d, nil
 }
+
+// findNull finds a null that is no value of the API itself, but stands for a part of the document. kin-openapi loads such
+// a document, as one with a nil pointer in it.
+func findNull(pointer string, value any, free bool) (string, bool) {
+	switch value := value.(type) {
+	case nil:
+		return pointer, true
+	case map[string]any:
+		for _, name := range sortedKeys(value) {
+			if !free && (slices.Contains(anyValue, name) || strings.HasPrefix(name, "x-")) {
+				continue
+			}
+			below := !free && (slices.Contains(freelyNamed, name) || slices.Contains(schemasByName, name))
+			if found, ok := findNull(pointer+"/"+escapeToken(name), value[name], below); ok {
+				return found, true
+			}
+		}
+	case []any:
+		for i, item := range value {
+			if found, ok := findNull(pointer+"/"+strconv.Itoa(i), item, false); ok {
+				return found, true
+			}
+		}
+	}
+	return "", false
+}
+
+// anyValue are the members of OpenAPI objects and schemas that may be anything.
+var anyValue = []string{"example", "examples", "default", "enum", "const", "links"}
+
+// freelyNamed are the members of OpenAPI objects whose own members have names of the author's choice, and schemasByName
+// those of schemas.
+var (
+	freelyNamed = []string{
+		"paths", "webhooks", "callbacks", "parameters", "responses", "requestBodies", "headers", "content", "encoding",
+		"links", "securitySchemes", "pathItems", "schemas", "variables", "scopes", "mapping",
+	}
+	schemasByName = []string{"properties", "patternProperties", "dependentSchemas", "$defs"}
+)
 
 // at is the value the pointer points to, and whether there is one.
 func (d *document) at(pointer string) (any, bool) {

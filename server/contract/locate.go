@@ -59,12 +59,6 @@ func (d *document) innermost(pointer string, value any) string {
 	return pointer
 }
 
-// freelyNamed are the members of OpenAPI objects whose own members have names of the author's choice.
-var freelyNamed = []string{
-	"paths", "webhooks", "callbacks", "parameters", "responses", "requestBodies", "headers", "content", "encoding",
-	"links", "securitySchemes", "pathItems", "variables", "scopes", "mapping",
-}
-
 // eachSchema visits the outermost schemas below value, in a stable order.
 func (d *document) eachSchema(pointer string, value any, free bool, visit func(pointer string, value any)) {
 	switch value := value.(type) {
