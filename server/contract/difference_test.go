@@ -187,7 +187,7 @@ func (g generator) response(operation, components obj) (status int, header http.
 
 // TestSameVerdicts compares with stock kin-openapi in 3.1 mode.
 func TestSameVerdicts(t *testing.T) {
-	documents := uint64(100)
+	documents := uint64(60)
 	if testing.Short() {
 		documents = 20
 	}
