@@ -241,71 +241,109 @@ func (a *acceptor) acceptLength(runes int) bool {
 
 // accepts says whether the text data surely is one JSON value that fits.
 func (a *acceptor) accepts(data []byte) bool {
-	if a == nil || a.unsure {
+	if a == nil || a.unsure || !utf8.Valid(data) {
 		return false
 	}
-	p := jsonParser{data: data}
-	return p.valid() == nil && p.accept(a, maxAcceptDepth)
+	t := acceptance{data: data}
+	return t.value(a, maxAcceptDepth) && t.peek() == 0 && t.next == len(data)
+}
+
+// acceptance is one pass over a text. It gives up at the first byte that it did not expect.
+type acceptance struct {
+	data []byte
+	next int
 }
 
 // everything accepts everything, but duplicate members.
 var everything = &acceptor{maxItems: -1, maxLength: -1}
 
-// accept passes over one value and says whether it surely fits.
-func (p *jsonParser) accept(a *acceptor, depth int) bool {
+// peek skips white space and is the byte after it; 0 at the end.
+func (t *acceptance) peek() byte {
+	for ; t.next < len(t.data); t.next++ {
+		switch b := t.data[t.next]; b {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return b
+		}
+	}
+	return 0
+}
+
+// take passes over the byte b, if it is next.
+func (t *acceptance) take(b byte) bool {
+	if t.peek() != b {
+		return false
+	}
+	t.next++
+	return true
+}
+
+// value passes over one value and says whether it surely fits.
+func (t *acceptance) value(a *acceptor, depth int) bool {
 	if a == nil {
 		a = everything
 	}
 	if a.unsure || depth == 0 {
 		return false
 	}
-	first, start := p.peek(), p.next
+	first, start := t.peek(), t.next
 	for _, part := range a.all {
-		if p.next = start; !p.accept(part, depth-1) {
+		if t.next = start; !t.value(part, depth-1) {
 			return false
 		}
 	}
 	if len(a.any) > 0 && !slices.ContainsFunc(a.any, func(part *acceptor) bool {
-		p.next = start
-		return p.accept(part, depth-1)
+		t.next = start
+		return t.value(part, depth-1)
 	}) {
 		return false
 	}
-	p.next = start
+	t.next = start
+	if first == '"' {
+		return a.permits(text) && t.string(a)
+	}
+	if a.enum != nil {
+		return false // its values are strings
+	}
 	switch first {
 	case '{':
-		return a.permits(object) && a.enum == nil && p.acceptObject(a, depth)
+		return a.permits(object) && t.object(a, depth)
 	case '[':
-		return a.permits(array) && a.enum == nil && p.acceptArray(a, depth)
-	case '"':
-		return a.permits(text) && p.acceptString(a)
+		return a.permits(array) && t.array(a, depth)
 	case 't':
-		p.next += len("true")
-		return a.permits(boolean) && a.enum == nil
+		return a.permits(boolean) && t.literal("true")
 	case 'f':
-		p.next += len("false")
-		return a.permits(boolean) && a.enum == nil
+		return a.permits(boolean) && t.literal("false")
 	case 'n':
-		p.next += len("null")
-		return a.permits(null) && a.enum == nil
+		return a.permits(null) && t.literal("null")
 	}
-	return a.permits(number|integer) && a.enum == nil && p.acceptNumber(a)
+	return a.permits(number|integer) && t.number(a)
 }
 
 func (a *acceptor) permits(k kinds) bool { return a.types == 0 || a.types&k != 0 }
 
-func (p *jsonParser) acceptObject(a *acceptor, depth int) bool {
+func (t *acceptance) literal(name string) bool {
+	end := t.next + len(name)
+	if end > len(t.data) || string(t.data[t.next:end]) != name {
+		return false
+	}
+	t.next = end
+	return true
+}
+
+func (t *acceptance) object(a *acceptor, depth int) bool {
 	var seen uint64
 	var others [8][]byte // names that are no properties
 	unknown := 0
-	p.next++ // {
-	for p.peek() != '}' {
-		name, escaped := p.rawString()
-		if escaped {
+	t.next++ // {
+	for more := !t.take('}'); more; more = !t.take('}') {
+		if (seen != 0 || unknown > 0) && !t.take(',') || t.peek() != '"' {
 			return false
 		}
-		p.peek()
-		p.next++ // :
+		name, escaped, ok := t.raw()
+		if !ok || escaped || !t.take(':') {
+			return false
+		}
 		member := a.additional
 		if i, ok := a.properties[string(name)]; ok {
 			if seen&(1<<i) != 0 {
@@ -325,71 +363,105 @@ func (p *jsonParser) acceptObject(a *acceptor, depth int) bool {
 			others[unknown] = name
 			unknown++
 		}
-		if !p.accept(member, depth-1) {
+		if !t.value(member, depth-1) {
 			return false
 		}
-		if p.peek() == ',' {
-			p.next++
-		}
 	}
-	p.next++ // }
 	return seen&a.required == a.required
 }
 
-func (p *jsonParser) acceptArray(a *acceptor, depth int) bool {
+func (t *acceptance) array(a *acceptor, depth int) bool {
 	length := 0
-	p.next++ // [
-	for p.peek() != ']' {
-		if !p.accept(a.items, depth-1) {
+	t.next++ // [
+	for more := !t.take(']'); more; more = !t.take(']') {
+		if length > 0 && !t.take(',') || !t.value(a.items, depth-1) {
 			return false
 		}
 		length++
-		if p.peek() == ',' {
-			p.next++
-		}
 	}
-	p.next++ // ]
 	return length >= a.minItems && (a.maxItems < 0 || length <= a.maxItems)
 }
 
-func (p *jsonParser) acceptString(a *acceptor) bool {
-	raw, escaped := p.rawString()
-	if a.textual {
+func (t *acceptance) string(a *acceptor) bool {
+	raw, escaped, ok := t.raw()
+	switch {
+	case !ok:
+		return false
+	case a.textual:
 		return !escaped && a.acceptOwn(string(raw))
+	case a.minLength > 0 || a.maxLength >= 0:
+		return !escaped && a.acceptLength(utf8.RuneCount(raw))
 	}
-	if a.minLength == 0 && a.maxLength < 0 {
+	return true
+}
+
+// raw passes over a string, whose opening quote is next, and is what stands between its quotes.
+func (t *acceptance) raw() (raw []byte, escaped, ok bool) {
+	t.next++
+	start := t.next
+	for ; t.next < len(t.data); t.next++ {
+		switch b := t.data[t.next]; {
+		case b == '"':
+			t.next++
+			return t.data[start : t.next-1], escaped, true
+		case b < ' ':
+			return nil, false, false
+		case b == '\\':
+			if escaped = true; !t.escape() {
+				return nil, false, false
+			}
+		}
+	}
+	return nil, false, false
+}
+
+// escape passes over an escape, up to its last byte.
+func (t *acceptance) escape() bool {
+	if t.next++; t.next == len(t.data) {
+		return false
+	}
+	switch t.data[t.next] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		for range 4 {
+			if t.next++; t.next == len(t.data) || !isHex(t.data[t.next]) {
+				return false
+			}
+		}
 		return true
 	}
-	return !escaped && a.acceptLength(utf8.RuneCount(raw))
+	return false
 }
 
-// acceptNumber passes over a number. Of those with bounds it knows the whole ones that a float64 holds, too.
-func (p *jsonParser) acceptNumber(a *acceptor) bool {
-	start := p.next
-	whole := true
-	for p.next < len(p.data) {
-		switch b := p.data[p.next]; {
-		case b >= '0' && b <= '9', b == '-':
-		case b == '.':
-			whole = false
-		case b == 'e', b == 'E':
-			return false
-		default:
-			return p.acceptDigits(a, start, whole)
-		}
-		p.next++
+// number passes over a number without an exponent. Of those with bounds it knows the whole ones only.
+func (t *acceptance) number(a *acceptor) bool {
+	start := t.next
+	if t.next < len(t.data) && t.data[t.next] == '-' {
+		t.next++
 	}
-	return p.acceptDigits(a, start, whole)
-}
-
-func (p *jsonParser) acceptDigits(a *acceptor, start int, whole bool) bool {
+	first := t.next
+	digits := t.digits()
+	if digits == 0 || digits > 1 && t.data[first] == '0' {
+		return false
+	}
+	whole := true
+	if t.next < len(t.data) && t.data[t.next] == '.' {
+		t.next++
+		if whole = false; t.digits() == 0 {
+			return false
+		}
+	}
+	if t.next < len(t.data) && (t.data[t.next] == 'e' || t.data[t.next] == 'E') {
+		return false
+	}
 	if !whole {
 		return a.permits(number) && !a.bounded
 	}
 	if !a.bounded {
 		return true
 	}
-	value, err := strconv.ParseInt(string(p.data[start:p.next]), 10, 64)
+	value, err := strconv.ParseInt(string(t.data[start:t.next]), 10, 64)
 	if err != nil || value < a.min || value > a.max {
 		return false
 	}
@@ -397,4 +469,12 @@ func (p *jsonParser) acceptDigits(a *acceptor, start int, whole bool) bool {
 		return a.format == nil || a.format.number == nil
 	}
 	return a.format.integer.Validate(value) == nil
+}
+
+func (t *acceptance) digits() int {
+	start := t.next
+	for t.next < len(t.data) && t.data[t.next] >= '0' && t.data[t.next] <= '9' {
+		t.next++
+	}
+	return t.next - start
 }

@@ -52,7 +52,16 @@ func (c *collector) collect(e *jsonschema.ValidationError) {
 			})
 		}
 		return
-	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf, *kind.ContentSchema:
+	case *kind.PropertyNames:
+		c.add(Violation{
+			Name: k.Property, Pointer: pointer + "/" + escapeToken(k.Property), Keyword: "propertyNames",
+			Message: "Object should not have a member of this name", Err: e,
+		})
+		return // what is wrong with the name has no place in the value
+	case *kind.Contains, *kind.MinContains:
+		c.add(Violation{Pointer: pointer, Keyword: keyword(k), Message: message(k), Err: e})
+		return // why each of the items is no match
+	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
 	case *kind.Format:
 		c.add(Violation{
 			Pointer: pointer, Keyword: "format", Format: k.Want,
@@ -161,8 +170,6 @@ func message(k jsonschema.ErrorKind) string {
 		return fmt.Sprintf("Object should have at least %s", count(k.Want, "member"))
 	case *kind.MaxProperties:
 		return fmt.Sprintf("Object should have at most %s", count(k.Want, "member"))
-	case *kind.PropertyNames:
-		return "Object should not have a member of this name"
 	case *kind.InvalidJsonValue:
 		return "Input should be a JSON value"
 	}

@@ -115,8 +115,9 @@ func TestNothingCompiledPerRequest(t *testing.T) {
 	}
 }
 
-// TestAcceptorKnowsTheCommon keeps the schemas of everyday documents within what an acceptor understands.
-func TestAcceptorKnowsTheCommon(t *testing.T) {
+// common is a schema of an everyday document, compiled.
+func common(t testing.TB) *schema {
+	t.Helper()
 	const doc = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/":{"get":{"responses":{"200":{"description":"","content":{"application/json":{"schema":{
 		"type":"object","required":["id"],"additionalProperties":false,"properties":{
 			"id":{"type":"string","format":"uuid","title":"T","description":"D","examples":["x"]},
@@ -135,7 +136,12 @@ func TestAcceptorKnowsTheCommon(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := c.operations[0].response(200)
-	s := r.content.schemas[r.content.declared["application/json"]]
+	return r.content.schemas[r.content.declared["application/json"]]
+}
+
+// TestAcceptorKnowsTheCommon keeps the schemas of everyday documents within what an acceptor understands.
+func TestAcceptorKnowsTheCommon(t *testing.T) {
+	s := common(t)
 	for text, want := range map[string]bool{
 		`{"id":"x"}`: true,
 		` {"id" : "x" , "name":null, "state":"on","count":100,"ratio":0.5,"flag":false,"any":[{"a":1,"b":[]}],"tags":["a","b"],"loc":["body",0]} `: true,
@@ -163,4 +169,28 @@ func TestAcceptorKnowsTheCommon(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzAcceptor holds an acceptor to the one thing it must never do.
+func FuzzAcceptor(f *testing.F) {
+	for _, text := range []string{
+		`{"id":"x"}`, `{"id":"x","any":"\u00e4\n"}`, `{"id":"x","next":{"next":{"v":1}},"map":{"a":1,"b":-0}}`, `{"id":"x",}`, `{"id":"x"}}`,
+		`{"id":"x","any":[1,2.5,0.0,-1,{"a":{}},true,false,null]}`, `{"id":"x","any":01}`, `{"id":"x","any":1.}`, `{"id":"x","any":-}`,
+		`{"id":"x","any":"\u12"}`, "{\"id\":\"\n\"}", `{"id":"x","any":[1,]}`, `{"id":"x","any":tru}`, `{"id":"x" "any":1}`, `{"id":"x","any":"\`,
+	} {
+		f.Add([]byte(text))
+	}
+	s := common(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !s.quick.accepts(text) {
+			return
+		}
+		value, err := decodeJSON(text)
+		if err != nil {
+			t.Fatalf("%q is accepted, but %v", text, err)
+		}
+		if err := s.compiled.Validate(value); err != nil {
+			t.Fatalf("%q is accepted, but %v", text, err)
+		}
+	})
 }

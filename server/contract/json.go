@@ -40,20 +40,12 @@ type jsonParser struct {
 	offsets map[string]int // JSON pointer -> offset of its value; not recorded when nil
 }
 
-// valid is why the text is not one JSON value.
-func (p *jsonParser) valid() error {
+func (p *jsonParser) parse() (any, error) {
 	if !utf8.Valid(p.data) {
-		return errNotUTF8
+		return nil, errNotUTF8
 	}
 	if !json.Valid(p.data) {
-		return errNotJSON
-	}
-	return nil
-}
-
-func (p *jsonParser) parse() (any, error) {
-	if err := p.valid(); err != nil {
-		return nil, err
+		return nil, errNotJSON
 	}
 	value := p.value("")
 	if p.err != nil {

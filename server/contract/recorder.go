@@ -120,6 +120,10 @@ func (r *recorder) begin(declared *content) {
 	if len(r.contentType) > 0 {
 		contentType = r.contentType[0]
 	}
+	if r.schema = declared.json[contentType]; r.schema != nil {
+		r.mode = held
+		return
+	}
 	media := declared.declared.Get(contentType)
 	switch {
 	case media == nil:

@@ -25,16 +25,20 @@ type requestBody struct {
 type content struct {
 	declared openapi3.Content
 	schemas  map[*openapi3.MediaType]*schema
+	json     map[string]*schema // of the media types of JSON, by the very name
 }
 
 func (c *compiler) content(pointer string, declared openapi3.Content) (content, error) {
-	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema)}
+	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema), json: make(map[string]*schema)}
 	for mime, media := range declared {
 		s, err := c.mediaSchema(pointer+"/content/"+escapeToken(mime), media)
 		if err != nil {
 			return found, err
 		}
 		found.schemas[media] = s
+		if s != nil && mime == mediaType(mime) && isJSON(mime, media) {
+			found.json[mime] = s
+		}
 	}
 	return found, nil
 }
