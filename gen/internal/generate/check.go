@@ -42,7 +42,7 @@ func (p pointer) to(tokens ...string) pointer {
 // check finds what the generator or the server would take wrongly or silently: a keyword they do not know, a reference
 // that leaves the document or leads nowhere, anything OpenAPI 3.1 forbids, and whatever the server would refuse to
 // start with.
-func check(data []byte) error {
+func check(ctx context.Context, data []byte) error {
 	var document any
 	if err := json.Unmarshal(data, &document); err != nil {
 		line := 1
@@ -63,7 +63,7 @@ func check(data []byte) error {
 	if !contents.IsOpenAPI31OrLater() {
 		return fault{"/openapi", "the version must be 3.1"}
 	}
-	err = contents.Validate(context.Background(), openapi3.EnableMultiError())
+	err = contents.Validate(ctx, openapi3.EnableMultiError())
 	if several := (openapi3.MultiError)(nil); errors.As(err, &several) {
 		faults := make([]error, len(several))
 		for i, err := range several {
@@ -80,28 +80,24 @@ func check(data []byte) error {
 	return err
 }
 
-// located is what kin-openapi found, behind the pointer to the innermost thing that its error names.
+// located is what kin-openapi found, behind the pointer to the innermost thing that its error names. Its messages of
+// several lines quote the schema and the value, which stand in the document.
 func located(err error) error {
 	var at pointer
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		switch e := inner.(type) {
-		case *openapi3.SectionValidationError:
-			at = at.to(e.Section)
-		case *openapi3.ComponentValidationError:
-			at = at.to(e.Section+"s", e.Name)
-		case *openapi3.PathValidationError:
-			at = at.to(e.Path)
-		case *openapi3.OperationValidationError:
-			at = at.to(strings.ToLower(e.Method))
-		case *openapi3.DuplicateOperationIDError:
-			return fault{"/paths", e.Error()}
-		}
-		err = inner
-		if _, ok := inner.(*openapi3.SchemaError); ok {
-			break
-		}
+	if e, ok := errors.AsType[*openapi3.SectionValidationError](err); ok {
+		at, err = at.to(e.Section), e.Cause
 	}
-	return fault{at, err.Error()}
+	if e, ok := errors.AsType[*openapi3.ComponentValidationError](err); ok {
+		at, err = at.to(e.Section+"s", e.Name), e.Cause
+	}
+	if e, ok := errors.AsType[*openapi3.PathValidationError](err); ok {
+		at, err = at.to(e.Path), e.Cause
+	}
+	if e, ok := errors.AsType[*openapi3.OperationValidationError](err); ok {
+		at, err = at.to(strings.ToLower(e.Method)), e.Cause
+	}
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	return fault{at, message}
 }
 
 // checkOperations says which operations would share one Go name.
@@ -160,7 +156,7 @@ func (w *walk) object(at pointer, value any, kind string) {
 		case name == "nullable" && kind == "schema":
 			w.fault(at.to(name), "OpenAPI 3.1 ignores nullable; add null to the types instead")
 		default:
-			w.fault(at.to(name), "the keyword %q is not supported in a %s", name, kind)
+			w.fault(at.to(name), "the %s has the keyword %q, which is not supported", kind, name)
 		}
 	}
 }

@@ -48,12 +48,12 @@ type target struct {
 }
 
 // run generates the code of each config and, when all of it compiles, writes it.
-func run(ctx context.Context, document string, configs []string, stderr io.Writer) error {
+func run(ctx context.Context, document string, configs []string, stderr io.Writer) (err error) {
 	data, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
-	if err := check(data); err != nil {
+	if err := check(ctx, data); err != nil {
 		return in(document, err)
 	}
 	targets := make([]*target, len(configs))
@@ -78,7 +78,7 @@ func run(ctx context.Context, document string, configs []string, stderr io.Write
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	if err := compile(ctx, temporary, targets, stderr); err != nil {
 		return in(document, err)
 	}
