@@ -143,6 +143,9 @@ func TestHostileEcho(t *testing.T) {
 			for _, key := range []secret{key, joined} {
 				err := newError(&http.Response{StatusCode: status, Header: header}, []byte(body), key)
 				checkHidden(t, err, key)
+				if strings.Contains(string(err.Body), key.reveal()[:10]) && key.reveal() == testKey {
+					t.Errorf("the beginning of the key is at the end of the body: %s", err.Body[len(err.Body)-50:])
+				}
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func (p RetryPolicy) delay(attempt int, header http.Header, now time.Time) time.
 	if shift := attempt - 1; shift < 32 && p.BaseDelay < p.MaxDelay>>shift {
 		ceiling = p.BaseDelay << shift
 	}
-	jittered := rand.N(ceiling + 1)
+	jittered := rand.N(ceiling)
 	return min(max(jittered, retryAfter(header, now)), p.MaxDelay)
 }
 

@@ -103,6 +103,18 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// No number of attempts and no delay, however great, makes the arithmetic overflow.
+func TestBackoffOfGreatNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		policy := client.RetryPolicy{MaxAttempts: 80, BaseDelay: time.Hour, MaxDelay: 2 * time.Hour, Budget: 80}
+		w := &clockwork{answers: []http.HandlerFunc{answer(500, ``)}}
+		w.client(t, client.WithRetries(policy), client.WithTimeout(0)).DeleteAPIKey(t.Context(), id)
+		if len(w.at) != 80 {
+			t.Errorf("%d attempts", len(w.at))
+		}
+	})
+}
+
 func TestRetryAfter(t *testing.T) {
 	const jitter = 250 * time.Millisecond // no more than this after the first attempt
 	for name, test := range map[string]struct {
@@ -213,26 +225,30 @@ func TestTimeouts(t *testing.T) {
 }
 
 // stalled is a body that does not end.
-type stalled struct{ ctx context.Context }
+type stalled struct {
+	ctx    context.Context
+	closed *bool
+}
 
 func (b stalled) Read([]byte) (int, error) { <-b.ctx.Done(); return 0, b.ctx.Err() }
-func (stalled) Close() error               { return nil }
+func (b stalled) Close() error             { *b.closed = true; return nil }
 
 // A body that does not come delays the answer, whose status is there, by a second and no more.
 func TestStalledBody(t *testing.T) {
 	for _, status := range []int{200, 404} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
+			closed := false
 			c := newClient(t, "https://a.example", client.WithHTTPClient(&http.Client{
 				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 					resp := response(r, status, ``)
-					resp.Body = stalled{r.Context()}
+					resp.Body = stalled{r.Context(), &closed}
 					return resp, nil
 				}),
 			}))
 			_, err := c.DeleteAPIKey(t.Context(), id)
-			if (status == 200) != (err == nil) || (status == 404) != errors.Is(err, client.ErrNotFound) || time.Since(start) != time.Second {
-				t.Errorf("%d: got %v after %v", status, err, time.Since(start))
+			if (status == 200) != (err == nil) || (status == 404) != errors.Is(err, client.ErrNotFound) || time.Since(start) != time.Second || !closed {
+				t.Errorf("%d: got %v after %v, body closed: %v", status, err, time.Since(start), closed)
 			}
 		})
 	}
@@ -511,6 +527,19 @@ func TestRedirects(t *testing.T) {
 	}
 	if n := len(elsewhere.got()); n != 0 {
 		t.Errorf("%d requests, with the key, went elsewhere", n)
+	}
+}
+
+// From https to http the host may be the same, and the key would be there to read.
+func TestRedirectToPlainHTTP(t *testing.T) {
+	var asked []string
+	c := newClient(t, "https://a.example", client.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.URL.String())
+		return response(r, 307, ``, "Location", "http://a.example/"), nil
+	})}))
+	_, err := c.DeleteAPIKey(t.Context(), id)
+	if e := asError(t, err); e.StatusCode != 307 || len(asked) != 1 {
+		t.Errorf("got %v; asked %q", err, asked)
 	}
 }
 
