@@ -54,8 +54,7 @@ type recorder struct {
 func record(t *testing.T, answers ...http.HandlerFunc) *recorder {
 	t.Helper()
 	r := &recorder{}
-	r.Server = httptest.NewUnstartedServer(r.handler(answers))
-	r.Server.Start()
+	r.Server = httptest.NewServer(r.handler(answers))
 	t.Cleanup(r.Close)
 	return r
 }
@@ -127,7 +126,7 @@ func TestRequest(t *testing.T) {
 		t.Fatalf("%d requests", len(requests))
 	}
 	r := requests[0]
-	if r.Method != "DELETE" || r.RequestURI != path || r.Host != strings.TrimPrefix(server.URL, "http://") || r.ContentLength != 0 {
+	if r.Method != http.MethodDelete || r.RequestURI != path || r.Host != strings.TrimPrefix(server.URL, "http://") || r.ContentLength != 0 {
 		t.Errorf("got %s %s %s, length %d", r.Method, r.Host, r.RequestURI, r.ContentLength)
 	}
 	want := http.Header{
@@ -304,7 +303,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", err, test.text)
 			}
 			for _, sentinel := range sentinels {
-				if errors.Is(err, sentinel) != (sentinel == test.is) {
+				if errors.Is(err, sentinel) != errors.Is(test.is, sentinel) {
 					t.Errorf("errors.Is(%v) = %v", sentinel, errors.Is(err, sentinel))
 				}
 			}

@@ -155,14 +155,14 @@ func TestWaitBeyondDeadline(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := (&clockwork{answers: slow}).client(t).DeleteAPIKey(ctx, id)
-		if e := asError(t, err); e.StatusCode != 503 || e.Err != nil || time.Since(start) != 0 {
+		if e := asError(t, err); e.StatusCode != http.StatusServiceUnavailable || e.Err != nil || time.Since(start) != 0 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		_, err := (&clockwork{answers: slow}).client(t, client.WithTimeout(7*time.Second)).DeleteAPIKey(t.Context(), id)
-		if e := asError(t, err); e.StatusCode != 503 || e.Attempts != 2 || time.Since(start) != 5*time.Second {
+		if e := asError(t, err); e.StatusCode != http.StatusServiceUnavailable || e.Attempts != 2 || time.Since(start) != 5*time.Second {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})
@@ -514,7 +514,7 @@ func TestRedirects(t *testing.T) {
 				_, err := newClient(t, server.URL).DeleteAPIKey(t.Context(), id)
 				if where == "here" && (status == 307 || status == 308) {
 					r := server.got()
-					if err != nil || len(r) != 2 || r[1].Method != "DELETE" || r[1].RequestURI != "/moved" || r[1].Header.Get("Authorization") != "Bearer "+key {
+					if err != nil || len(r) != 2 || r[1].Method != http.MethodDelete || r[1].RequestURI != "/moved" || r[1].Header.Get("Authorization") != "Bearer "+key {
 						t.Errorf("got %v, %d requests", err, len(r))
 					}
 					return
@@ -538,7 +538,7 @@ func TestRedirectToPlainHTTP(t *testing.T) {
 		return response(r, 307, ``, "Location", "http://a.example/"), nil
 	})}))
 	_, err := c.DeleteAPIKey(t.Context(), id)
-	if e := asError(t, err); e.StatusCode != 307 || len(asked) != 1 {
+	if e := asError(t, err); e.StatusCode != http.StatusTemporaryRedirect || len(asked) != 1 {
 		t.Errorf("got %v; asked %q", err, asked)
 	}
 }
@@ -546,7 +546,7 @@ func TestRedirectToPlainHTTP(t *testing.T) {
 func TestRedirectLoop(t *testing.T) {
 	server := record(t, answer(308, ``, "Location", "/again"))
 	_, err := newClient(t, server.URL).DeleteAPIKey(t.Context(), id)
-	if e := asError(t, err); e.StatusCode != 308 || len(server.got()) != 10 {
+	if e := asError(t, err); e.StatusCode != http.StatusPermanentRedirect || len(server.got()) != 10 {
 		t.Errorf("got %v, %d requests", err, len(server.got()))
 	}
 }
@@ -568,7 +568,7 @@ func TestCheckRedirect(t *testing.T) {
 			t.Errorf("%d, %v: asked %d times", test.status, test.err, asked)
 		}
 		followed := test.status == 307 && test.err == nil
-		if followed != (err == nil) || errors.Is(err, refusal) != (test.err == refusal) {
+		if followed != (err == nil) || errors.Is(err, refusal) != errors.Is(test.err, refusal) {
 			t.Errorf("%d, %v: got %v", test.status, test.err, err)
 		}
 		if want := map[bool]int{true: 2, false: 1}[followed]; len(server.got()) != want {

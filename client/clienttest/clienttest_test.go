@@ -234,7 +234,7 @@ func TestRequests(t *testing.T) {
 	}
 	r := requests[0]
 	masked := "Bearer diga_…" + diga.Key.Secret[len(diga.Key.Secret)-4:]
-	if r.Method != "DELETE" || r.Path != "/v1/api_key/"+key.ID.String() || r.Header.Get("User-Agent") != "billing/1" || r.Header.Get("Authorization") != masked || r.Status != 200 || r.Fault != "" {
+	if r.Method != http.MethodDelete || r.Path != "/v1/api_key/"+key.ID.String() || r.Header.Get("User-Agent") != "billing/1" || r.Header.Get("Authorization") != masked || r.Status != 200 || r.Fault != "" {
 		t.Errorf("got %+v", r)
 	}
 	// What is returned belongs to the test.

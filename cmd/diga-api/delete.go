@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -56,9 +55,6 @@ type printedDelete struct {
 	Status    int    `json:"status,omitempty"` // of the response
 	Code      string `json:"error_code,omitempty"`
 }
-
-// maxKeyFile bounds what is read of a file that is meant to hold a key.
-const maxKeyFile = 64 << 10
 
 // Run deletes the key by calling a server.
 func (c *deleteCommand) Run(ctx context.Context, terminal terminal) error {
@@ -142,11 +138,6 @@ func printedFailure(id string, failure deleteError) printedDelete {
 
 // readKeyFile reads a key, without the line break at its end.
 func readKeyFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+	text, err := os.ReadFile(path)
 	return strings.TrimSpace(string(text)), err
 }
