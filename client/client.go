@@ -132,7 +132,8 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) 
 // goroutines do. Without WithHTTPClient the connections are shared with other clients.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// DeleteAPIKeyString is DeleteAPIKey for an id in text form. One that ParseUUID refuses is an ErrInvalid and is not sent.
+// DeleteAPIKeyString is DeleteAPIKey for an id in text form. One that ParseUUID refuses is an ErrInvalid, and nothing
+// is sent.
 func (c *Client) DeleteAPIKeyString(ctx context.Context, id string) (Result, error) {
 	parsed, err := ParseUUID(id)
 	if err != nil {
@@ -141,8 +142,8 @@ func (c *Client) DeleteAPIKeyString(ctx context.Context, id string) (Result, err
 	return c.DeleteAPIKey(ctx, parsed)
 }
 
-// DeleteAPIKey deletes the API key with the given id, for good. No error means that no such key is left. Every error is an
-// *Error: ask errors.Is for one of the sentinels, and for context.Canceled and context.DeadlineExceeded. After an
+// DeleteAPIKey deletes the API key with the given id, for good. No error means that no such key is left. Every error is
+// an *Error: ask errors.Is for one of the sentinels, and for context.Canceled and context.DeadlineExceeded. After an
 // error without a response the key may be deleted or not: call again.
 //
 // The call is repeated as the RetryPolicy says. It ends with the context, or earlier: a wait that would outlast the
@@ -181,8 +182,9 @@ func (c *Client) DeleteAPIKey(ctx context.Context, id UUID) (Result, error) {
 		}
 		c.log(ctx, id, "diga: wait", slog.Int("attempt", number), slog.Duration("wait", wait))
 		if stopped := sleep(ctx, wait); stopped != nil {
-			err.Err = because(stopped, err.Err)
-			return Result{}, err
+			ended := *err // which a hook may have kept
+			ended.Err = because(stopped, err.Err)
+			return Result{}, &ended
 		}
 	}
 }
@@ -210,6 +212,7 @@ func because(reason, err error) error {
 // outcome is one attempt, seen from the loop of attempts.
 type outcome struct {
 	err            *Error // nil: deleted
+	status         int    // 0: no response
 	header         http.Header
 	requestID      string
 	retry          bool
@@ -220,10 +223,10 @@ type outcome struct {
 func (c *Client) attempt(ctx context.Context, id UUID, number int) outcome {
 	start := time.Now()
 	out := c.exchange(ctx, id)
-	told := Attempt{Number: number, StatusCode: http.StatusOK, RequestID: out.requestID, Duration: time.Since(start)}
+	told := Attempt{Number: number, StatusCode: out.status, RequestID: out.requestID, Duration: time.Since(start)}
 	if out.err != nil {
 		out.err.Attempts = number
-		told.StatusCode, told.Err = out.err.StatusCode, out.err
+		told.Err = out.err // not a nil *Error, which would be an error
 	}
 	attrs := []slog.Attr{slog.Int("attempt", number), slog.Duration("duration", told.Duration)}
 	if out.kind != "" {
@@ -284,12 +287,13 @@ func (c *Client) exchange(parent context.Context, id UUID) outcome {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	timer.Stop()
 
+	out := outcome{status: resp.StatusCode, header: resp.Header, requestID: requestID(resp.Header, c.key)}
 	// RFC 9110, section 9.3.5: 200 and 204 say that the deletion was done, 202 does not.
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNoContent {
-		return outcome{requestID: requestID(resp.Header, c.key)}
+		return out
 	}
-	out := outcome{err: newError(resp, body, c.key), header: resp.Header, retry: retryStatus(resp.StatusCode)}
-	out.requestID = out.err.RequestID
+	out.err = newError(resp, body, c.key)
+	out.retry = retryStatus(resp.StatusCode)
 	// A 5xx may come from a proxy that lost the response of a server which had deleted the key.
 	out.mayHaveDeleted = resp.StatusCode >= 500
 	return out
@@ -300,7 +304,7 @@ type sender func(*http.Request) (*http.Response, error)
 
 func (s sender) Do(request *http.Request) (*http.Response, error) { return s(request) }
 
-var errHook = errors.New("a request hook changed method, URL or host of the request, which would send the API key elsewhere")
+var errHook = errors.New("a request hook changed method, URL or host of the request")
 
 // edit prepares the request and lets the hooks see it while it does not have the key.
 func (c *Client) edit(_ context.Context, request *http.Request) error {
@@ -331,7 +335,8 @@ func (c *Client) safeHTTPClient() *http.Client {
 	theirs := safe.CheckRedirect
 	safe.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		first := via[0].URL
-		if next.Method != http.MethodDelete || next.URL.Scheme != first.Scheme || next.URL.Host != first.Host || len(via) >= 10 {
+		elsewhere := next.URL.Scheme != first.Scheme || next.URL.Host != first.Host
+		if elsewhere || next.Method != http.MethodDelete || len(via) >= 10 {
 			return http.ErrUseLastResponse
 		}
 		if theirs != nil {

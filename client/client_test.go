@@ -546,6 +546,14 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+func TestResponseHookOfNoContent(t *testing.T) {
+	var got client.Attempt
+	c := newClient(t, record(t, answer(204, ``)).URL, client.WithResponseHook(func(a client.Attempt) { got = a }))
+	if _, err := c.DeleteAPIKey(t.Context(), id); err != nil || got.StatusCode != 204 || got.Err != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestHookThatSendsElsewhere(t *testing.T) {
 	elsewhere := record(t, answer(200, `{}`))
 	server := record(t, answer(200, `{}`))

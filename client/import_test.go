@@ -23,7 +23,7 @@ var modules = []string{
 
 func goCommand(t *testing.T, dir string, env []string, arguments ...string) string {
 	t.Helper()
-	command := exec.Command("go", arguments...)
+	command := exec.CommandContext(t.Context(), "go", arguments...)
 	command.Dir = dir
 	command.Env = append(os.Environ(), env...)
 	var stderr bytes.Buffer
@@ -136,17 +136,31 @@ func main() {
 	}
 
 	server := record(t, answer(200, `{}`))
-	run := func(id string) ([]byte, error) {
-		command := exec.Command(filepath.Join(dir, "consumer"), id)
-		command.Env = append(os.Environ(), "DIGA_API_KEY="+key, "DIGA_BASE_URL="+server.URL)
+	run := func(id string, env ...string) ([]byte, error) {
+		command := exec.CommandContext(t.Context(), filepath.Join(dir, "consumer"), id)
+		command.Env = append(env, "DIGA_API_KEY="+key)
 		return command.CombinedOutput()
 	}
-	if out, err := run(text); err != nil {
+	if out, err := run(text, "DIGA_BASE_URL="+server.URL); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 	var exit *exec.ExitError
-	if out, err := run("nope"); !errors.As(err, &exit) || !strings.Contains(string(out), "not a UUID") {
+	if out, err := run("nope", "DIGA_BASE_URL="+server.URL); !errors.As(err, &exit) || !strings.Contains(string(out), "not a UUID") {
 		t.Errorf("%v: %s", err, out)
+	}
+
+	// By default it calls the server of the contract, through the proxy of the environment, which gets to see no key.
+	proxy := record(t, answer(502, ``))
+	if out, err := run(text, "HTTPS_PROXY="+proxy.URL); !errors.As(err, &exit) || strings.Contains(string(out), key) {
+		t.Errorf("%v: %s", err, out)
+	}
+	for _, r := range proxy.got() {
+		if r.Method != http.MethodConnect || r.Host != "api.diga.io:443" || r.Header.Get("Authorization") != "" {
+			t.Errorf("the proxy was asked %s %s with %v", r.Method, r.Host, r.Header)
+		}
+	}
+	if n := len(proxy.got()); n != 4 {
+		t.Errorf("%d requests to the proxy", n)
 	}
 	requests := server.got()
 	if len(requests) != 1 || requests[0].Method != http.MethodDelete || !strings.HasPrefix(requests[0].UserAgent(), "diga-api-go/v") {

@@ -48,8 +48,8 @@ func WithInsecureHTTP() Option {
 
 // WithHTTPClient sets what requests are made with; its transport, cookies and timeout (for each attempt) are used. The
 // client is copied, not changed. Its CheckRedirect is asked about the redirects that the client would follow: 307 and
-// 308 to the same scheme, host and port. Without this option, a transport with its own time limits is used, which
-// honours HTTPS_PROXY and its like and is shared by all such clients.
+// 308 to the same scheme, host and port. Without this option, clients share a copy of http.DefaultTransport with
+// tighter limits, which honours HTTPS_PROXY and its like.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) { s.httpClient = client }
 }
@@ -169,18 +169,16 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// defaultTransport has a limit for everything that http.DefaultTransport waits for without one. It is shared, so that
-// making a client for each call does not leave connections behind. A program that put a transport of its own in
-// http.DefaultTransport, for instrumentation say, is respected.
+// defaultTransport is http.DefaultTransport with tighter limits. It is shared, so that making a client for each call
+// does not leave connections behind. A program that put a transport of its own in http.DefaultTransport, for
+// instrumentation say, is respected.
 var defaultTransport = sync.OnceValue(func() http.RoundTripper {
 	shared, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return http.DefaultTransport
 	}
 	transport := shared.Clone()
-	transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
-	transport.TLSHandshakeTimeout = 5 * time.Second
-	transport.MaxIdleConnsPerHost = 16
+	transport.MaxIdleConnsPerHost = 16 // 2 would close most connections of many calls at once
 	transport.MaxResponseHeaderBytes = 64 << 10
 	// A connection that died without a word is noticed before many calls ran into their timeouts on it.
 	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}

@@ -174,8 +174,12 @@ func TestCancelDuringWait(t *testing.T) {
 		time.AfterFunc(2*time.Second, cancel)
 		w := &clockwork{answers: []http.HandlerFunc{answer(503, body500, "Retry-After", "5")}}
 		start := time.Now()
-		_, err := w.client(t).DeleteAPIKey(ctx, id)
+		var told error
+		_, err := w.client(t, client.WithResponseHook(func(a client.Attempt) { told = a.Err })).DeleteAPIKey(ctx, id)
 		e := asError(t, err)
+		if errors.Is(told, context.Canceled) {
+			t.Error("what a hook was told changed afterwards")
+		}
 		if time.Since(start) != 2*time.Second || !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) || e.Attempts != 1 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
@@ -335,6 +339,28 @@ func TestReplayed(t *testing.T) {
 				t.Errorf("got %+v, %v", result, err)
 			}
 		})
+	}
+}
+
+// HTTP/2, through the transport that clients have by default but for its trust in the test's certificate.
+func TestHTTP2(t *testing.T) {
+	var protos []string
+	replies := (&recorder{}).handler([]http.HandlerFunc{cut, answer(502, ``), answer(404, body404)})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protos = append(protos, r.Proto)
+		replies(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = quietLog()
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	transport := client.DefaultTransport().(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	result, err := newClient(t, server.URL, client.WithHTTPClient(&http.Client{Transport: transport})).DeleteAPIKey(t.Context(), id)
+	if err != nil || result != (client.Result{Replayed: true, Attempts: 3}) || strings.Join(protos, " ") != "HTTP/2.0 HTTP/2.0 HTTP/2.0" {
+		t.Errorf("got %+v, %v over %q", result, err, protos)
 	}
 }
 

@@ -16,12 +16,13 @@ import (
 
 const unknownID = "00000000-0000-4000-8000-000000000000"
 
-// deleteOnce runs delete, as a process, with the secret in the environment.
+// deleteOnce runs delete with the secret in the environment.
 func deleteOnce(t *testing.T, base, secret string, args ...string) outcome {
 	t.Helper()
-	cmd := command(t, append([]string{"delete", "--base-url", base}, args...)...)
-	cmd.Env = append(cmd.Env, "DIGA_API_KEY="+secret)
-	got := finish(t, cmd)
+	t.Setenv("DIGA_API_KEY", secret)
+	var stdout, stderr strings.Builder
+	err := run(t.Context(), append([]string{"delete", "--base-url", base}, args...), &stdout, &stderr)
+	got := outcome{status: exitStatus(err, &stderr), stdout: stdout.String(), stderr: stderr.String()}
 	if secret != "" && strings.Contains(got.stdout+got.stderr, secret) {
 		t.Errorf("the key was printed: %+v", got)
 	}
