@@ -549,7 +549,7 @@ func TestHooks(t *testing.T) {
 func TestResponseHookOfNoContent(t *testing.T) {
 	var got client.Attempt
 	c := newClient(t, record(t, answer(204, ``)).URL, client.WithResponseHook(func(a client.Attempt) { got = a }))
-	if _, err := c.DeleteAPIKey(t.Context(), id); err != nil || got.StatusCode != 204 || got.Err != nil {
+	if _, err := c.DeleteAPIKey(t.Context(), id); err != nil || got.StatusCode != http.StatusNoContent || got.Err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
