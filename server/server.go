@@ -41,10 +41,11 @@ type Keys interface {
 // Options are what New needs beside the contract.
 type Options struct {
 	Keys     Keys
-	Logger   *slog.Logger     // nil: slog.Default
-	Observer Observer         // nil: nobody
-	Now      func() time.Time // nil: time.Now
-	Timeout  time.Duration    // for one request, the store included; 0: 2 s
+	Logger   *slog.Logger            // nil: slog.Default
+	Observer Observer                // nil: nobody
+	Pages    map[string]http.Handler // what GET and HEAD show beside the contract, by path, such as /docs
+	Now      func() time.Time        // nil: time.Now
+	Timeout  time.Duration           // for one request, the store included; 0: 2 s
 }
 
 // maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body that is
@@ -107,6 +108,9 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	}
 	e.GET("/openapi.json", serveDocument)
 	e.HEAD("/openapi.json", serveDocument)
+	for path, page := range options.Pages {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, echo.WrapHandler(page))
+	}
 	return e, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/diga-io/diga-api/server"
+	"github.com/diga-io/diga-api/server/docs"
 	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/telemetry"
 )
@@ -23,6 +24,7 @@ type serveCommand struct {
 	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where to serve probes, metrics and profiles, to anybody who reaches it; empty turns it off. Default: ${default}."`
 	Migrate         toggle `default:"true" help:"Bring the schema up to date first; with --migrate=false an older schema is refused."`
 	Demo            toggle `help:"Fill an empty store with keys to try out, and print how."`
+	Docs            toggle `default:"true" help:"Show the contract at /docs, to read and to try out."`
 	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Open connections to the API at most; then the one that has been idle the longest gives way. Default: ${default}."`
 	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"After which a request is answered with 500. Default: ${default}."`
 	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, when /readyz already says no, so that load balancers learn of it; 0s without one. Default: ${default}."`
@@ -41,6 +43,7 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	}
 	demo := settings.toggle("demo", c.Demo)
 	migrate := settings.toggle("migrate", c.Migrate)
+	showDocs := settings.toggle("docs", c.Docs)
 	limits := defaultLimits
 	limits.connections = settings.positive("max-connections", c.MaxConnections)
 	limits.request = settings.duration("request-timeout", c.RequestTimeout)
@@ -69,7 +72,13 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	logger = slog.New(observer.LogHandler(logger.Handler()))
 	connections := newConnections(limits.connections)
 	observer.Register(poolMetrics{keys.Stats}, connections)
-	handler, err := server.New(server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: limits.request})
+	options := server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: limits.request}
+	if showDocs {
+		if options.Pages, err = docs.Pages(); err != nil {
+			return err
+		}
+	}
+	handler, err := server.New(options)
 	if err != nil {
 		return err
 	}

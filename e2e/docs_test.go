@@ -1,0 +1,212 @@
+// Package e2e tries in a real browser what the program shows to people. It is a module of its own, so that the browser's
+// driver is no dependency of the server.
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// demo is the program in demo mode.
+type demo struct{ base, secret, id string }
+
+func startDemo(t *testing.T) demo {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "diga-api")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/diga-api")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "serve", "--demo", "--addr", "127.0.0.1:0", "--admin-addr", "",
+		"--database-url", "sqlite:"+filepath.Join(t.TempDir(), "demo.db"))
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var d demo
+	line := regexp.MustCompile(`Bearer (diga_\w+)' \S+/v1/api_key/(\S+)`)
+	for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
+		if found := line.FindStringSubmatch(scanner.Text()); found != nil && d.id == "" {
+			d.secret, d.id = found[1], found[2]
+		}
+		if base, ok := strings.CutPrefix(scanner.Text(), "serving on "); ok {
+			d.base = base
+			return d
+		}
+	}
+	t.Fatal("it does not serve")
+	return d
+}
+
+// delete tries to delete the demo's key and returns the status.
+func (d demo) delete(t *testing.T) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, d.base+"/v1/api_key/"+d.id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d.secret)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// browser starts a browser that can reach nothing but this machine.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	var program string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			program = found
+			break
+		}
+	}
+	if program == "" {
+		const message = "no browser for this test: apt-get install chromium"
+		if os.Getenv("CI") != "" {
+			t.Fatal(message)
+		}
+		t.Skip(message)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx,
+		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1600),
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.DisableGPU,
+		chromedp.NoSandbox, // which needs privileges that containers do not have
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.WSURLReadTimeout(time.Minute),
+	)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// The page shows the operation with all its answers, and trying it out against the server that shows it deletes a key.
+// Nothing is asked of another server, and nothing runs into the Content-Security-Policy.
+func TestDocs(t *testing.T) {
+	ctx := browser(t)
+	demo := startDemo(t)
+	var (
+		mutex     sync.Mutex
+		requested []string
+		problems  []string
+	)
+	chromedp.ListenTarget(ctx, func(event any) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		switch event := event.(type) {
+		case *network.EventRequestWillBeSent:
+			requested = append(requested, event.Request.URL)
+		case *network.EventLoadingFailed:
+			problems = append(problems, event.ErrorText)
+		case *log.EventEntryAdded:
+			problems = append(problems, event.Entry.Text)
+		case *runtime.EventExceptionThrown:
+			problems = append(problems, event.ExceptionDetails.Error())
+		}
+	})
+	step := func(what string, actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(ctx, actions...); err != nil {
+			var screenshot []byte
+			if chromedp.Run(ctx, chromedp.FullScreenshot(&screenshot, 90)) == nil {
+				save(t, "failed.jpg", screenshot)
+			}
+			t.Fatalf("%s: %v\n%s", what, err, strings.Join(problems, "\n"))
+		}
+	}
+
+	var operations, statuses []string
+	texts := func(selector string, into *[]string) chromedp.Action {
+		return chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.innerText.trim())`, selector), into)
+	}
+	step("load the page", log.Enable(), runtime.Enable(), chromedp.Navigate(demo.base+"/docs"), chromedp.WaitVisible(".opblock .responses-table"))
+	step("read it", texts(".opblock-summary-method, .opblock-summary-path", &operations), texts("tr.response .response-col_status", &statuses))
+	if !slices.Equal(operations, []string{"DELETE", "/v1/api_key/{id}"}) {
+		t.Errorf("operations: %q", operations)
+	}
+	if !slices.Equal(statuses, []string{"200", "403", "404", "422", "500"}) {
+		t.Errorf("statuses: %q", statuses)
+	}
+
+	step("authorize",
+		chromedp.Click(".auth-wrapper button.authorize"),
+		chromedp.SendKeys(".auth-container input", demo.secret),
+		chromedp.Click(".auth-btn-wrapper button.authorize"),
+		chromedp.WaitVisible(".auth-btn-wrapper button.btn-done"),
+		chromedp.Click(".auth-btn-wrapper button.btn-done"),
+		chromedp.WaitNotPresent(".modal-ux"),
+	)
+	var answer []string
+	step("try it out",
+		chromedp.Click(".try-out__btn"),
+		chromedp.WaitVisible(".parameters input:enabled"),
+		chromedp.SendKeys(".parameters input:enabled", demo.id),
+		chromedp.Click("button.execute"),
+		chromedp.WaitVisible(".live-responses-table .response .response-col_status"),
+		texts(".live-responses-table .response .response-col_status", &answer),
+	)
+	if len(answer) != 1 || !strings.HasPrefix(answer[0], "200") {
+		t.Errorf("answer: %q", answer)
+	}
+	var screenshot []byte
+	step("look at it", chromedp.FullScreenshot(&screenshot, 90))
+	save(t, "docs.jpg", screenshot)
+	if status := demo.delete(t); status != http.StatusNotFound {
+		t.Errorf("the key is still there: deleting it again is answered with %d", status)
+	}
+
+	mutex.Lock()
+	defer mutex.Unlock()
+	for _, url := range requested {
+		if !strings.HasPrefix(url, demo.base+"/") && !strings.HasPrefix(url, "data:") {
+			t.Errorf("the page asks for %s", url)
+		}
+	}
+	if len(requested) < 6 {
+		t.Errorf("requests: %q", requested)
+	}
+	for _, problem := range problems {
+		t.Errorf("the browser complains: %s", problem)
+	}
+}
+
+// save keeps a picture for who runs go test -artifacts.
+func save(t *testing.T, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), content, 0o644); err != nil {
+		t.Error(err)
+	}
+}
