@@ -214,12 +214,14 @@ func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidatio
 }
 
 func (c *collector) collectWalked(err error) {
+	//nolint:errorlint // errors.As finds the errors of the parts of allOf and oneOf, within the error of the whole
 	if many, ok := err.(openapi3.MultiError); ok {
 		for _, err := range many {
 			c.collectWalked(err)
 		}
 		return
 	}
+	//nolint:errorlint // as above
 	e, ok := err.(*openapi3.SchemaError)
 	if !ok {
 		c.add(Violation{Keyword: "schema", Message: "Input should fit the declared schema", Err: err})

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,7 +75,7 @@ func TestNothingCompiledPerRequest(t *testing.T) {
 	statuses := map[int]int{}
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		status := 500
-		if _, ok := err.(*RequestError); ok {
+		if _, ok := errors.AsType[*RequestError](err); ok {
 			status = 422
 		}
 		_ = c.JSON(status, struct{}{})

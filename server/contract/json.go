@@ -198,7 +198,7 @@ func pointerTo(tokens []string) string {
 	var b strings.Builder
 	for _, token := range tokens {
 		b.WriteByte('/')
-		tokenEscaper.WriteString(&b, token)
+		b.WriteString(escapeToken(token))
 	}
 	return b.String()
 }

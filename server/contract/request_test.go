@@ -48,9 +48,10 @@ func multipartBody(t *testing.T, fields map[string]string) (body, contentType st
 	w := multipart.NewWriter(&b)
 	for name, value := range fields {
 		header := map[string][]string{"Content-Disposition": {`form-data; name="` + name + `"`}}
-		if name == "file" {
+		switch name {
+		case "file":
 			header["Content-Type"] = []string{"application/octet-stream"}
-		} else if name == "meta" {
+		case "meta":
 			header["Content-Type"] = []string{"application/json"}
 		}
 		part, err := w.CreatePart(header)
@@ -366,7 +367,7 @@ func FuzzRequest(f *testing.F) {
 			"u":{"type":"array","uniqueItems":true},"e":{"enum":[1,"a",null]},"r":{"$ref":"#/components/schemas/O"}},"unevaluatedProperties":false}}}`),
 		contract.Options{}, noContent)
 	f.Fuzz(func(t *testing.T, query, header, cookie, contentType string, body []byte) {
-		r := httptest.NewRequest("POST", "/;a=1", bytes.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/;a=1", bytes.NewReader(body))
 		r.URL.RawQuery = query
 		r.URL.Path = "/;" + header
 		r.Header.Set("X-H", header)

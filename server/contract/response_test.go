@@ -231,7 +231,7 @@ func TestStreaming(t *testing.T) {
 	s := newService(t, responses("3.1.0"), contract.Options{}, func(c echo.Context) error {
 		w := c.Response()
 		w.Header().Set("Content-Type", "text/event-stream")
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		for _, event := range []string{"data: 1\n", "data: 2\n"} {
 			if _, err := w.Write([]byte(event)); err != nil {
 				return err
