@@ -25,10 +25,7 @@ func (c *collector) add(v Violation) {
 	if len(c.violations) == maxViolations {
 		return
 	}
-	v.In = c.in
-	if c.name != "" {
-		v.Name = c.name
-	}
+	v.In, v.Name = c.in, c.name
 	c.violations = append(c.violations, v)
 }
 
@@ -47,14 +44,14 @@ func (c *collector) collect(e *jsonschema.ValidationError) {
 		slices.Sort(k.Properties)
 		for _, name := range k.Properties {
 			c.add(Violation{
-				Name: name, Pointer: pointer + "/" + escapeToken(name), Keyword: "additionalProperties",
+				Pointer: pointer + "/" + escapeToken(name), Keyword: "additionalProperties",
 				Message: "Extra inputs are not permitted", Err: e,
 			})
 		}
 		return
 	case *kind.PropertyNames:
 		c.add(Violation{
-			Name: k.Property, Pointer: pointer + "/" + escapeToken(k.Property), Keyword: "propertyNames",
+			Pointer: pointer + "/" + escapeToken(k.Property), Keyword: "propertyNames",
 			Message: "Object should not have a member of this name", Err: e,
 		})
 		return // what is wrong with the name has no place in the value
@@ -85,7 +82,7 @@ func (c *collector) collect(e *jsonschema.ValidationError) {
 func (c *collector) missing(pointer string, names []string, keyword string, err error) {
 	for _, name := range names {
 		c.add(Violation{
-			Name: name, Pointer: pointer + "/" + escapeToken(name), Keyword: keyword, Message: "Field required", Err: err,
+			Pointer: pointer + "/" + escapeToken(name), Keyword: keyword, Message: "Field required", Err: err,
 		})
 	}
 }
@@ -236,9 +233,6 @@ func (c *collector) collectWalked(err error) {
 	switch v.Keyword {
 	case "required":
 		v.Message = "Field required"
-		if path := e.JSONPointer(); len(path) > 0 {
-			v.Name = path[len(path)-1]
-		}
 	case "format":
 		v.Format = e.Schema.Format
 		v.Message = "Input should be a valid " + v.Format

@@ -72,6 +72,10 @@ func New(document []byte, options Options) (*Contract, error) {
 	if err := c.doc.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc)))
 	}
+	if dialect := c.doc.JSONSchemaDialect; dialect != "" && dialect != "https://json-schema.org/draft/2020-12/schema" &&
+		!strings.HasPrefix(dialect, "https://spec.openapis.org/oas/") {
+		return nil, fmt.Errorf("compile OpenAPI document: /jsonSchemaDialect: %s is not JSON Schema 2020-12", dialect)
+	}
 	// The compiler ends with New: nobody can compile a schema when a request comes.
 	compiler, err := newCompiler(d, c.doc, options.Formats)
 	if err != nil {

@@ -132,6 +132,7 @@ func TestNewRefuses(t *testing.T) {
 			"responses":{"200":{"description":""}}}}}`), "/paths/~1{a}.json"},
 		{"security without a callback", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`,
 			`"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer"}}}`), "Authenticate"},
+		{"another dialect", document("3.1.0", "{}", `"jsonSchemaDialect":"http://json-schema.org/draft-07/schema#"`), "/jsonSchemaDialect"},
 		{"undeclared security scheme", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`), `"key"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -23,6 +24,9 @@ func (c *Contract) Middleware() echo.MiddlewareFunc {
 			o := c.routes[route{ctx.Request().Method, ctx.Path()}]
 			if o == nil {
 				return next(ctx)
+			}
+			if last := ctx.ParamValues(); len(last) > 0 && strings.Contains(last[len(last)-1], "/") {
+				return echo.ErrNotFound // echo lets the last parameter of a route hold slashes, the document does not
 			}
 			return o.serve(ctx, next)
 		}

@@ -3,6 +3,7 @@ package contract_test
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -81,7 +82,7 @@ func TestResponse(t *testing.T) {
 
 		{"undeclared status", blob(203, "application/json", "{}"), []string{"status responses"}, 500, ""},
 		{"undeclared status, empty", func(c echo.Context) error { return c.NoContent(302) }, []string{"status responses"}, 500, ""},
-		{"every mistake", blob(200, "application/json", `{"size":"1"}`), []string{"body name /name required", "body /size type"}, 500, ""},
+		{"every mistake", blob(200, "application/json", `{"size":"1"}`), []string{"body /name required", "body /size type"}, 500, ""},
 		{"not JSON", blob(200, "application/json", `{"name":`), []string{"body decode"}, 500, ""},
 		{"empty body", blob(200, "application/json", ``), []string{"body decode"}, 500, ""},
 		{"two values", blob(200, "application/json", `{"name":"a"}{}`), []string{"body decode"}, 500, ""},
@@ -323,6 +324,58 @@ func TestHijack(t *testing.T) {
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusSwitchingProtocols || s.errs != nil {
 		t.Error(response.Status, s.errs)
+	}
+}
+
+// TestHijackFails is for a handler that has the connection, and then an error: there is nobody left to answer.
+func TestHijackFails(t *testing.T) {
+	failed := make(chan error, 1)
+	s := newService(t, responses("3.1.0"), contract.Options{}, func(c echo.Context) error {
+		conn, _, err := c.Response().Hijack()
+		if err != nil {
+			return err
+		}
+		conn.Close()
+		return errors.New("lost")
+	})
+	s.echo.Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			failed <- next(c)
+			return nil
+		}
+	})
+	server := httptest.NewServer(s.echo)
+	defer server.Close()
+	if response, err := server.Client().Get(server.URL); err == nil {
+		response.Body.Close()
+		t.Error(response.Status)
+	}
+	if err := <-failed; err == nil || err.Error() != "lost" {
+		t.Error(err)
+	}
+}
+
+// unwritable is the writer of a client that went away.
+type unwritable struct{ http.ResponseWriter }
+
+func (unwritable) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestClientGone(t *testing.T) {
+	s := newService(t, responses("3.1.0"), contract.Options{}, blob(200, "application/json", `{"name":"a"}`))
+	s.echo.ServeHTTP(unwritable{httptest.NewRecorder()}, request("GET", "/", ""))
+	if len(s.errs) != 1 || !errors.Is(s.errs[0], io.ErrClosedPipe) {
+		t.Errorf("errors %v", s.errs)
+	}
+}
+
+// TestInformational responses come before the response, and are no part of the contract.
+func TestInformational(t *testing.T) {
+	s := newService(t, responses("3.1.0"), contract.Options{}, func(c echo.Context) error {
+		c.Response().Writer.WriteHeader(http.StatusEarlyHints)
+		return c.JSON(200, map[string]string{"name": "a"})
+	})
+	if w := s.do(request("GET", "/", "")); w.Code != 200 || s.errs != nil {
+		t.Error(w.Code, s.errs)
 	}
 }
 

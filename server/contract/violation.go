@@ -8,12 +8,12 @@ import (
 // maxViolations bounds what one request or response is told, so that a small body of many mistakes has no large answer.
 const maxViolations = 100
 
-// Violation is one way in which a request or a response does not fit the document. None of its fields but Err and
-// Pointer (through names of properties) holds anything that came with the message.
+// Violation is one way in which a request or a response does not fit the document. No field but Err and Pointer, through
+// names of properties, holds anything that came with the message.
 type Violation struct {
 	In      string // "path", "query", "header", "cookie", "body"; "status" for the response as such
-	Name    string // of the parameter, the header, or the missing or unexpected property
-	Pointer string // JSON pointer to the offending value, within the parameter or the body
+	Name    string // of the parameter or the header; empty for the body
+	Pointer string // JSON pointer to the offending or missing value, within the parameter or the body
 	Keyword string // of JSON Schema or OpenAPI that is broken: type, required, format, content, ...; "decode", "maxBytes"
 	Format  string // the format that is broken, when Keyword is "format"
 	Message string // an English phrase for people, without values
