@@ -59,7 +59,7 @@ type Operation struct {
 // New compiles an OpenAPI document, JSON, of version 3.0 or later. An error names the JSON pointer of what is wrong.
 func New(document []byte, options Options) (*Contract, error) {
 	c := &Contract{options: options, routes: make(map[route]*Operation)}
-	if c.options.MaxBodyBytes == 0 {
+	if c.options.MaxBodyBytes <= 0 {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
 	d, err := parseDocument(document)
@@ -87,16 +87,18 @@ func New(document []byte, options Options) (*Contract, error) {
 	return c, nil
 }
 
-// compile compiles every schema of the components, also those no operation uses, and every operation.
+// compile compiles every schema, also those no operation uses, and every operation.
 func (c *Contract) compile(compiler *compiler) error {
-	if c.doc.Components != nil {
-		for name, ref := range c.doc.Components.Schemas {
-			if _, err := compiler.compile("/components/schemas/"+escapeToken(name), ref.Value); err != nil {
-				return err
-			}
-		}
-	}
 	d := compiler.document
+	if err := c.doc.WalkSchemas(func(pointer string, ref *openapi3.SchemaRef) error {
+		if _, ok := d.at(pointer); !ok {
+			return nil // its way leads through a $ref: it is compiled where it stands, or with its operation
+		}
+		_, err := compiler.compile(pointer, ref.Value)
+		return err
+	}); err != nil {
+		return err
+	}
 	for path, item := range c.doc.Paths.Map() {
 		itemPointer, err := d.resolve("/paths/" + escapeToken(path))
 		if err != nil {

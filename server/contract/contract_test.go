@@ -132,6 +132,8 @@ func TestNewRefuses(t *testing.T) {
 			"responses":{"200":{"description":""}}}}}`), "/paths/~1{a}.json"},
 		{"security without a callback", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`,
 			`"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer"}}}`), "Authenticate"},
+		{"schema of an unused body", document("3.1.0", "{}", `"components":{"requestBodies":{"B":{"content":{"a/b":{"schema":{"items":{"$anchor":"1 x"}}}}}}}`),
+			"/components/requestBodies/B/content/a~1b/schema/items/$anchor"},
 		{"another dialect", document("3.1.0", "{}", `"jsonSchemaDialect":"http://json-schema.org/draft-07/schema#"`), "/jsonSchemaDialect"},
 		{"undeclared security scheme", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`), `"key"`},
 	} {
