@@ -85,13 +85,13 @@ func BenchmarkAnswers(b *testing.B) {
 // bareEcho answers by the generated code and nothing else.
 func bareEcho(err error) http.Handler {
 	e := echo.New()
-	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(wrong(func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(wrongHandler{operation: func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
 		if err == nil {
 			return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(struct{}{})), nil
 		}
 		status := "error"
 		return apiserver.DeleteAPIKey404JSONResponse{Status: &status, ErrorCode: "API_KEY_NOT_FOUND", Message: "Error from ApiKeyNotFoundException"}, nil
-	}), nil))
+	}}, nil))
 	return e
 }
 

@@ -68,7 +68,7 @@ func TestObserver(t *testing.T) {
 			var log bytes.Buffer
 			witness := new(witness)
 			options := Options{Keys: anybody{}, Observer: witness, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-			handler, err := newHandler(api.Document, test.handler, options.withDefaults())
+			handler, err := newHandler(api.Document, wrongHandler{operation: test.handler}, options.withDefaults())
 			if err != nil {
 				t.Fatal(err)
 			}

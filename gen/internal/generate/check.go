@@ -14,7 +14,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
 
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/contract"
@@ -104,23 +103,16 @@ func located(err error) error {
 func checkOperations(contents *openapi3.T) error {
 	var faults []error
 	named := map[string]pointer{}
-	for _, path := range slices.Sorted(maps.Keys(contents.Paths.Map())) {
-		operations := contents.Paths.Value(path).Operations()
-		for _, method := range slices.Sorted(maps.Keys(operations)) {
-			at := pointer("").to("paths", path, strings.ToLower(method))
-			id := operations[method].OperationID
-			if id == "" { // This is what oapi-codegen calls one without a name.
-				id = strings.ToLower(method) + strings.ReplaceAll(path, "/", "-")
-			} else {
-				at = at.to("operationId")
-			}
-			name := codegen.SchemaNameToTypeName(id)
-			if other, ok := named[name]; ok {
-				faults = append(faults, fault{at, fmt.Sprintf("the operation has the Go name %s, as has #%s; name one in gen/overlay.yaml",
-					name, other)})
-			}
-			named[name] = at
+	for place, operation := range operations(contents) {
+		at := pointer("").to("paths", place.path, strings.ToLower(place.method))
+		if operation.OperationID != "" {
+			at = at.to("operationId")
 		}
+		name := place.goName(operation.OperationID)
+		if other, ok := named[name]; ok {
+			faults = append(faults, fault{at, fmt.Sprintf("the operation has the Go name %s, as has #%s; name one in gen/overlay.yaml", name, other)})
+		}
+		named[name] = at
 	}
 	return errors.Join(faults...)
 }

@@ -112,6 +112,7 @@ func (t *target) generate(document string, names *names) (collisions bool, err e
 	if _, err := codegen.Generate(&openapi3.T{OpenAPI: "3.1.0", Paths: openapi3.NewPaths()}, t.Configuration); err != nil {
 		return false, fmt.Errorf("oapi-codegen: %w", err)
 	}
+	nameOperations(contract)
 	if err := checkOperations(contract); err != nil {
 		return false, err
 	}

@@ -5,9 +5,12 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"iter"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
@@ -24,6 +27,56 @@ type names struct {
 	// schemas are the Go names of components whose own name the generator uses for something else. They are shared by
 	// all targets, so that a component is called the same in the server and in the client.
 	schemas map[string]string
+}
+
+// nonWord is what FastAPI replaces in a path to make an operationId of it.
+var nonWord = regexp.MustCompile(`\W`)
+
+// nameOperations shortens the operationIds that FastAPI makes, of the name of a function, its path and its method, to
+// the name of the function: delete_api_key_v1_api_key__id__delete is delete_api_key. Where functions have one name, the
+// first path keeps it, so that a version 2 of an operation does not rename version 1.
+func nameOperations(contract *openapi3.T) {
+	short := map[*openapi3.Operation]string{}
+	taken := reserve("Client", "Server", "RequestEditors") // the fields of the generated client
+	for at, operation := range operations(contract) {
+		suffix := nonWord.ReplaceAllString(at.path, "_") + "_" + strings.ToLower(at.method)
+		if function, ok := strings.CutSuffix(operation.OperationID, suffix); ok && function != "" {
+			short[operation] = function
+		} else {
+			taken[at.goName(operation.OperationID)] = true
+		}
+	}
+	for at, operation := range operations(contract) {
+		if name := at.goName(short[operation]); short[operation] != "" && !taken[name] {
+			taken[name] = true
+			operation.OperationID = short[operation]
+		}
+	}
+}
+
+// place is where an operation stands in the document.
+type place struct{ path, method string }
+
+// goName is the Go name that oapi-codegen gives an operation with the operationId id, or with none.
+func (p place) goName(id string) string {
+	if id == "" {
+		id = strings.ToLower(p.method) + strings.ReplaceAll(p.path, "/", "-")
+	}
+	return codegen.SchemaNameToTypeName(id)
+}
+
+// operations goes through the operations by path and method.
+func operations(contract *openapi3.T) iter.Seq2[place, *openapi3.Operation] {
+	return func(yield func(place, *openapi3.Operation) bool) {
+		for _, path := range slices.Sorted(maps.Keys(contract.Paths.Map())) {
+			operations := contract.Paths.Value(path).Operations()
+			for _, method := range slices.Sorted(maps.Keys(operations)) {
+				if !yield(place{path, method}, operations[method]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // apply names whatever needs a name other than its default one.
@@ -59,18 +112,13 @@ func (n *names) apply(contract *openapi3.T) {
 	for _, name := range slices.Sorted(maps.Keys(components.RequestBodies)) {
 		nameContent(components.RequestBodies[name].Value.Content, visited)
 	}
-	for _, path := range contract.Paths.InMatchingOrder() {
-		item := contract.Paths.Value(path)
-		operations := item.Operations()
-		for _, method := range slices.Sorted(maps.Keys(operations)) {
-			operation := operations[method]
-			nameParameters(slices.Concat(item.Parameters, operation.Parameters))
-			if operation.RequestBody != nil {
-				nameContent(operation.RequestBody.Value.Content, visited)
-			}
-			for _, response := range operation.Responses.Map() {
-				nameContent(response.Value.Content, visited)
-			}
+	for at, operation := range operations(contract) {
+		nameParameters(slices.Concat(contract.Paths.Value(at.path).Parameters, operation.Parameters))
+		if operation.RequestBody != nil {
+			nameContent(operation.RequestBody.Value.Content, visited)
+		}
+		for _, response := range operation.Responses.Map() {
+			nameContent(response.Value.Content, visited)
 		}
 	}
 }

@@ -92,20 +92,20 @@ func TestExchanges(t *testing.T) {
 		},
 		{name: "path parameter that is no UUID", method: "DELETE", path: "/v1/api_key/nope", status: 422},
 		{name: "no credentials", method: "DELETE", path: "/v1/api_key/nope", header: http.Header{"Authorization": nil}, status: 403},
-		{name: "no credentials needed", method: "GET", path: "/health", header: http.Header{"Authorization": nil}, answer: apiserver.HealthHealthGet200JSONResponse{}, status: 200, want: `null`},
+		{name: "no credentials needed", method: "GET", path: "/health", header: http.Header{"Authorization": nil}, answer: apiserver.Health200JSONResponse{}, status: 200, want: `null`},
 		{name: "no answer of the handler", method: "DELETE", path: "/v1/api_key/" + anID, status: 500},
 		{
 			name: "page with headers", method: "GET",
 			path: "/v1/agents?limit=7&status=active&status=paused&created_after=2026-01-02T03:04:05Z&day=2026-01-02&ids=" + anID +
 				"&order=asc&sort=-name&filter%5Bname%5D=Ada&tags=a,b&anything=x",
 			header: header("X-Request-Source", "web", "X-Trace", anID, "Cookie", "session=s"),
-			answer: apiserver.ListAgentsV1AgentsGet200JSONResponse{
+			answer: apiserver.ListAgents200JSONResponse{
 				Body:    of[apiserver.PageAgent](`{"items":[` + anAgent + `],"next_cursor":null}`),
-				Headers: apiserver.ListAgentsV1AgentsGet200ResponseHeaders{XTotalCount: 1},
+				Headers: apiserver.ListAgents200ResponseHeaders{XTotalCount: 1},
 			},
 			status: 200, want: `{"items":[` + anAgent + `],"next_cursor":null}`,
 			got: func(t *testing.T, request any) {
-				p := request.(apiserver.ListAgentsV1AgentsGetRequestObject).Params
+				p := request.(apiserver.ListAgentsRequestObject).Params
 				equal(t, "limit", *p.Limit, 7)
 				equal(t, "status", *p.Status, []apiserver.AgentStatus{"active", "paused"})
 				equal(t, "created_after", p.CreatedAfter.Year(), 2026)
@@ -126,9 +126,9 @@ func TestExchanges(t *testing.T) {
 		{name: "header parameter that is no UUID", method: "GET", path: "/v1/agents", header: header("X-Trace", "nope"), status: 422},
 		{
 			name: "response with a header", method: "POST", path: "/v1/webhooks", header: asJSON, body: `{"url":"https://example.com"}`,
-			answer: apiserver.CreateWebhookV1WebhooksPost201JSONResponse{
+			answer: apiserver.CreateWebhook201JSONResponse{
 				Body:    apiserver.Webhook{URL: "https://example.com"},
-				Headers: apiserver.CreateWebhookV1WebhooksPost201ResponseHeaders{Location: "https://example.com/w"},
+				Headers: apiserver.CreateWebhook201ResponseHeaders{Location: "https://example.com/w"},
 			},
 			status: 201, want: `{"url":"https://example.com"}`,
 		},
@@ -136,9 +136,9 @@ func TestExchanges(t *testing.T) {
 			name: "body with unions, enumerations and defaults", method: "POST", path: "/v1/agents",
 			header: header("Content-Type", "application/json", "Idempotency-Key", "k"),
 			body:   `{"name":"Ada","model":{"provider":"meta","size":7},"voice":null,"tools":[],"webhook_url":null}`,
-			answer: of[apiserver.CreateAgentV1AgentsPost201JSONResponse](anAgent), status: 201, want: anAgent,
+			answer: of[apiserver.CreateAgent201JSONResponse](anAgent), status: 201, want: anAgent,
 			got: func(t *testing.T, request any) {
-				r := request.(apiserver.CreateAgentV1AgentsPostRequestObject)
+				r := request.(apiserver.CreateAgentRequestObject)
 				equal(t, "header", r.Params.IdempotencyKey, "k")
 				model, err := r.Body.Model.ValueByDiscriminator()
 				if err != nil {
@@ -160,14 +160,14 @@ func TestExchanges(t *testing.T) {
 		},
 		{
 			name: "allOf", method: "POST", path: "/v1/api_key", header: asJSON, body: `{"name":"k","permissions":["calls.view","*"],"expiry_date":null}`,
-			answer: of[apiserver.CreateAPIKeyV1ApiKeyPost201JSONResponse](`{"id":"` + anID +
+			answer: of[apiserver.CreateAPIKey201JSONResponse](`{"id":"` + anID +
 				`","name":"k","created_date":"2026-01-02T03:04:05Z","last_four_digits":"abcd","creator_id":null,"key":"secret"}`),
 			status: 201,
 			want:   `{"id":"` + anID + `","name":"k","created_date":"2026-01-02T03:04:05Z","last_four_digits":"abcd","creator_id":null,"key":"secret"}`,
 		},
 		{
 			name: "response against its schema", method: "GET", path: "/v1/agents/" + anID,
-			answer: of[apiserver.GetAgentV1AgentsAgentIDGet200JSONResponse](strings.Replace(anAgent, "paused", "lost", 1)), status: 500,
+			answer: of[apiserver.GetAgent200JSONResponse](strings.Replace(anAgent, "paused", "lost", 1)), status: 500,
 		},
 		{name: "no content", method: "DELETE", path: "/v1/agents/" + anID, answer: apiserver.DeleteAgentV1AgentsAgentIDDelete204Response{}, status: 204},
 		{
@@ -177,30 +177,30 @@ func TestExchanges(t *testing.T) {
 		{name: "required query parameter missing", method: "DELETE", path: "/v1/agents", status: 422},
 		{
 			name: "optional body that is absent", method: "POST", path: "/v1/agents/" + anID + "/duplicate",
-			answer: apiserver.DuplicateAgentV1AgentsAgentIDDuplicatePost202JSONResponse(apitype.Of("later")), status: 202, want: `"later"`,
+			answer: apiserver.DuplicateAgent202JSONResponse(apitype.Of("later")), status: 202, want: `"later"`,
 			got: func(t *testing.T, request any) {
 				// echo's binder does not tell an absent body from an empty one.
-				equal(t, "body", *request.(apiserver.DuplicateAgentV1AgentsAgentIDDuplicatePostRequestObject).Body, apiserver.DuplicateOptions{})
+				equal(t, "body", *request.(apiserver.DuplicateAgentRequestObject).Body, apiserver.DuplicateOptions{})
 			},
 		},
 		{
 			name: "text in", method: "PUT", path: "/v1/agents/" + anID + "/prompt", header: header("Content-Type", "text/plain"), body: "Be kind.",
-			answer: apiserver.PutPromptV1AgentsAgentIDPromptPut204Response{}, status: 204,
+			answer: apiserver.PutPrompt204Response{}, status: 204,
 			got: func(t *testing.T, request any) {
-				equal(t, "body", *request.(apiserver.PutPromptV1AgentsAgentIDPromptPutRequestObject).Body, "Be kind.")
+				equal(t, "body", *request.(apiserver.PutPromptRequestObject).Body, "Be kind.")
 			},
 		},
 		{
 			name: "text out", method: "GET", path: "/v1/agents/" + anID + "/prompt",
-			answer: apiserver.GetPromptV1AgentsAgentIDPromptGet200TextResponse("Be kind."), status: 200, want: "Be kind.",
+			answer: apiserver.GetPrompt200TextResponse("Be kind."), status: 200, want: "Be kind.",
 		},
 		{
 			name: "schema-less text out", method: "GET", path: "/robots.txt",
-			answer: apiserver.RobotsRobotsTxtGet200TextResponse(apitype.Of("Disallow: /")), status: 200, want: "Disallow: /",
+			answer: apiserver.Robots200TextResponse(apitype.Of("Disallow: /")), status: 200, want: "Disallow: /",
 		},
 		{
 			name: "default response", method: "GET", path: "/v1/agents/" + anID + "/prompts/3",
-			answer: apiserver.GetPromptVersionV1AgentsAgentIDPromptsVersionGetdefaultJSONResponse{
+			answer: apiserver.GetPromptVersiondefaultJSONResponse{
 				StatusCode: 410, Body: apiserver.ErrorResponseSchema{ErrorCode: "GONE", Message: "gone"},
 			},
 			status: 410, want: `{"error_code":"GONE","message":"gone"}`,
@@ -208,22 +208,22 @@ func TestExchanges(t *testing.T) {
 		{name: "path parameter below its minimum", method: "GET", path: "/v1/agents/" + anID + "/prompts/0", status: 422},
 		{
 			name: "recursive response", method: "GET", path: "/v1/calls/" + anID,
-			answer: of[apiserver.GetCallV1CallsCallIDGet200JSONResponse](aCall), status: 200, want: aCall,
+			answer: of[apiserver.GetCall200JSONResponse](aCall), status: 200, want: aCall,
 		},
 		{
 			name: "recursive body", method: "PUT", path: "/v1/tree", header: asJSON, body: `{"value":1,"children":[{"value":{"x":[]},"parent":null}]}`,
-			answer: of[apiserver.PutTreeV1TreePut200JSONResponse](`{"value":null,"index":{"a":{"value":"b"}}}`), status: 200, want: `{"value":null,"index":{"a":{"value":"b"}}}`,
+			answer: of[apiserver.PutTree200JSONResponse](`{"value":null,"index":{"a":{"value":"b"}}}`), status: 200, want: `{"value":null,"index":{"a":{"value":"b"}}}`,
 			got: func(t *testing.T, request any) {
-				equal(t, "children", len(*request.(apiserver.PutTreeV1TreePutRequestObject).Body.Children), 1)
+				equal(t, "children", len(*request.(apiserver.PutTreeRequestObject).Body.Children), 1)
 			},
 		},
 		{name: "recursive body, wrong far below", method: "PUT", path: "/v1/tree", header: asJSON, body: `{"value":1,"children":[{"value":2,"children":[{}]}]}`, status: 422},
 		{
 			name: "recursive union", method: "POST", path: "/v1/simplify", header: asJSON,
 			body:   `{"op":"+","left":{"literal":1},"right":{"op":"&&","left":{"literal":true},"right":{"literal":null}}}`,
-			answer: of[apiserver.SimplifyV1SimplifyPost202JSONResponse](`{"literal":1.5}`), status: 202, want: `{"literal":1.5}`,
+			answer: of[apiserver.Simplify202JSONResponse](`{"literal":1.5}`), status: 202, want: `{"literal":1.5}`,
 			got: func(t *testing.T, request any) {
-				expression, err := request.(apiserver.SimplifyV1SimplifyPostRequestObject).Body.AsBinaryExpr()
+				expression, err := request.(apiserver.SimplifyRequestObject).Body.AsBinaryExpr()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -233,13 +233,13 @@ func TestExchanges(t *testing.T) {
 		{name: "recursive union, of no variant", method: "POST", path: "/v1/simplify", header: asJSON, body: `{"op":"%","left":{"literal":1},"right":{"literal":1}}`, status: 422},
 		{
 			name: "union of scalars out", method: "POST", path: "/v1/expr", header: asJSON, body: `{"literal":"x"}`,
-			answer: of[apiserver.EvalV1ExprPost200JSONResponse](`[1,"two",null]`), status: 200, want: `[1,"two",null]`,
+			answer: of[apiserver.Eval200JSONResponse](`[1,"two",null]`), status: 200, want: `[1,"two",null]`,
 		},
 		{
 			name: "discriminated body", method: "POST", path: "/v1/calls/" + anID + "/events", header: asJSON, body: `{"type":"call.ended","reason":"hangup"}`,
-			answer: apiserver.AppendEventV1CallsCallIDEventsPost200JSONResponse(apitype.Of(nil)), status: 200, want: `null`,
+			answer: apiserver.AppendEvent200JSONResponse(apitype.Of(nil)), status: 200, want: `null`,
 			got: func(t *testing.T, request any) {
-				body := apiserver.AppendEventV1CallsCallIDEventsPostJSONBody(*request.(apiserver.AppendEventV1CallsCallIDEventsPostRequestObject).Body)
+				body := apiserver.AppendEventJSONBody(*request.(apiserver.AppendEventRequestObject).Body)
 				ended, err := body.AsCallEnded()
 				if err != nil {
 					t.Fatal(err)
@@ -250,50 +250,50 @@ func TestExchanges(t *testing.T) {
 		{name: "discriminated body, of no variant", method: "POST", path: "/v1/calls/" + anID + "/events", header: asJSON, body: `{"type":"call.lost"}`, status: 422},
 		{
 			name: "map of anything in, map of text out", method: "POST", path: "/v1/calls/" + anID + "/metadata", header: asJSON, body: `{"a":{"b":[1]}}`,
-			answer: apiserver.SetMetadataV1CallsCallIDMetadataPost200JSONResponse{"k": "v"}, status: 200, want: `{"k":"v"}`,
+			answer: apiserver.SetMetadata200JSONResponse{"k": "v"}, status: 200, want: `{"k":"v"}`,
 		},
 		{
 			name: "null out", method: "POST", path: "/v1/calls/" + anID + "/note", header: asJSON, body: `{"note":"n","any":null}`,
-			answer: apiserver.AddNoteV1CallsCallIDNotePost200JSONResponse{}, status: 200, want: `null`,
+			answer: apiserver.AddNote200JSONResponse{}, status: 200, want: `null`,
 		},
 		{
 			name: "null out that is not", method: "POST", path: "/v1/calls/" + anID + "/note", header: asJSON, body: `{"note":"n","any":null}`,
-			answer: apiserver.AddNoteV1CallsCallIDNotePost200JSONResponse(apitype.Of(1)), status: 500,
+			answer: apiserver.AddNote200JSONResponse(apitype.Of(1)), status: 500,
 		},
 		{
 			name: "array of unions", method: "POST", path: "/v1/calls/batch", header: asJSON, body: `[{"agent_id":"` + anID + `","to":["a","b"],"variables":{"x":1.5,"y":true}}]`,
-			answer: of[apiserver.BatchV1CallsBatchPost200JSONResponse](`[{"batch_id":"` + anID + `","size":1},{"error_code":"E","message":"m"}]`),
+			answer: of[apiserver.Batch200JSONResponse](`[{"batch_id":"` + anID + `","size":1},{"error_code":"E","message":"m"}]`),
 			status: 200, want: `[{"batch_id":"` + anID + `","size":1},{"error_code":"E","message":"m"}]`,
 		},
 		{name: "array that is too short", method: "POST", path: "/v1/calls/batch", header: asJSON, body: `[]`, status: 422},
 		{
 			name: "union out", method: "POST", path: "/v1/calls", header: asJSON, body: `{"agent_id":"` + anID + `","to":"a"}`,
-			answer: of[apiserver.StartCallV1CallsPost202JSONResponse](`{"batch_id":"` + anID + `","size":1}`), status: 202, want: `{"batch_id":"` + anID + `","size":1}`,
+			answer: of[apiserver.StartCall202JSONResponse](`{"batch_id":"` + anID + `","size":1}`), status: 202, want: `{"batch_id":"` + anID + `","size":1}`,
 		},
 		{
 			name: "union in the query", method: "GET", path: "/v1/calls?number=12&archived=true&type=inbound&min_score=0.25&agent_id=" + anID,
-			answer: apiserver.ListCallsV1CallsGet200JSONResponse{}, status: 200, want: `[]`,
+			answer: apiserver.ListCalls200JSONResponse{}, status: 200, want: `[]`,
 			got: func(t *testing.T, request any) {
-				p := request.(apiserver.ListCallsV1CallsGetRequestObject).Params
+				p := request.(apiserver.ListCallsRequestObject).Params
 				equal(t, "number", *p.Number, "12")
 				equal(t, "archived", *p.Archived, true)
 				equal(t, "min_score", *p.MinScore, 0.25)
 			},
 		},
-		{name: "array out that is null", method: "GET", path: "/v1/calls", answer: apiserver.ListCallsV1CallsGet200JSONResponse(nil), status: 500},
-		{name: "events", method: "GET", path: "/v1/calls/" + anID + "/events", answer: apiserver.StreamCallEventsV1CallsCallIDEventsGet200TextEventStreamResponse{Body: strings.NewReader("data: 1\n\ndata: 2\n\n")}, status: 200, want: "data: 1\n\ndata: 2\n\n"},
+		{name: "array out that is null", method: "GET", path: "/v1/calls", answer: apiserver.ListCalls200JSONResponse(nil), status: 500},
+		{name: "events", method: "GET", path: "/v1/calls/" + anID + "/events", answer: apiserver.StreamCallEvents200TextEventStreamResponse{Body: strings.NewReader("data: 1\n\ndata: 2\n\n")}, status: 200, want: "data: 1\n\ndata: 2\n\n"},
 		{name: "events whose items are described", method: "GET", path: "/v1/calls/" + anID + "/events.sse", answer: apiserver.StreamEventsSse200TextEventStreamResponse{Body: strings.NewReader("data: {}\n\n")}, status: 200, want: "data: {}\n\n"},
-		{name: "audio", method: "GET", path: "/v1/calls/" + anID + "/recording", answer: apiserver.GetRecordingV1CallsCallIDRecordingGet200AudioWavResponse{Body: strings.NewReader("RIFF"), ContentLength: 4}, status: 200, want: "RIFF"},
+		{name: "audio", method: "GET", path: "/v1/calls/" + anID + "/recording", answer: apiserver.GetRecording200AudioWavResponse{Body: strings.NewReader("RIFF"), ContentLength: 4}, status: 200, want: "RIFF"},
 		{
 			name: "several media types", method: "GET", path: "/v1/calls/" + anID + "/transcript",
-			answer: apiserver.GetTranscriptV1CallsCallIDTranscriptGet200TextVttResponse{Body: strings.NewReader("WEBVTT")}, status: 200, want: "WEBVTT",
+			answer: apiserver.GetTranscript200TextVttResponse{Body: strings.NewReader("WEBVTT")}, status: 200, want: "WEBVTT",
 		},
 		{
 			name: "upload", method: "POST", path: "/v1/files", header: multipart,
 			body:   "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: application/octet-stream\r\n\r\n\x00\xff\r\n--b\r\nContent-Disposition: form-data; name=\"public\"\r\n\r\ntrue\r\n--b--\r\n",
-			answer: apiserver.UploadV1FilesPost201JSONResponse{Name: "f", Size: 2}, status: 201, want: `{"name":"f","size":2}`,
+			answer: apiserver.Upload201JSONResponse{Name: "f", Size: 2}, status: 201, want: `{"name":"f","size":2}`,
 			got: func(t *testing.T, request any) {
-				part, err := request.(apiserver.UploadV1FilesPostRequestObject).Body.NextPart()
+				part, err := request.(apiserver.UploadRequestObject).Body.NextPart()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -309,25 +309,25 @@ func TestExchanges(t *testing.T) {
 		{
 			name: "upload of several files", method: "POST", path: "/v1/files/many", header: multipart,
 			body:   "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"f\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"g\"\r\n\r\n2\r\n--b--\r\n",
-			answer: apiserver.UploadManyV1FilesManyPost201JSONResponse{}, status: 201, want: `[]`,
+			answer: apiserver.UploadMany201JSONResponse{}, status: 201, want: `[]`,
 		},
-		{name: "download", method: "GET", path: "/v1/files/f", answer: apiserver.DownloadV1FilesNameGet200ApplicationOctetStreamResponse{Body: strings.NewReader("\x00\x01")}, status: 200, want: "\x00\x01"},
-		{name: "not modified", method: "GET", path: "/v1/files/f", answer: apiserver.DownloadV1FilesNameGet304Response{}, status: 304},
+		{name: "download", method: "GET", path: "/v1/files/f", answer: apiserver.Download200ApplicationOctetStreamResponse{Body: strings.NewReader("\x00\x01")}, status: 200, want: "\x00\x01"},
+		{name: "not modified", method: "GET", path: "/v1/files/f", answer: apiserver.Download304Response{}, status: 304},
 		{
 			name: "bytes in", method: "PUT", path: "/v1/files/f", header: header("Content-Type", "application/octet-stream"), body: "\x00\x01",
-			answer: apiserver.ReplaceV1FilesNamePut204Response{}, status: 204,
+			answer: apiserver.Replace204Response{}, status: 204,
 			got: func(t *testing.T, request any) {
-				content, err := io.ReadAll(request.(apiserver.ReplaceV1FilesNamePutRequestObject).Body)
+				content, err := io.ReadAll(request.(apiserver.ReplaceRequestObject).Body)
 				equal(t, "body", string(content), "\x00\x01")
 				equal(t, "error", err, nil)
 			},
 		},
-		{name: "head", method: "HEAD", path: "/v1/files/f", answer: apiserver.StatV1FilesNameHead200Response{}, status: 200},
+		{name: "head", method: "HEAD", path: "/v1/files/f", answer: apiserver.Stat200Response{}, status: 200},
 		{
 			name: "form", method: "POST", path: "/v1/token", header: form, body: "username=u&password=p&remember=true",
-			answer: apiserver.LoginV1TokenPost200JSONResponse{AccessToken: "t", TokenType: "bearer"}, status: 200, want: `{"access_token":"t","token_type":"bearer"}`,
+			answer: apiserver.Login200JSONResponse{AccessToken: "t", TokenType: "bearer"}, status: 200, want: `{"access_token":"t","token_type":"bearer"}`,
 			got: func(t *testing.T, request any) {
-				body := request.(apiserver.LoginV1TokenPostRequestObject).Body
+				body := request.(apiserver.LoginRequestObject).Body
 				equal(t, "username", body.Username, "u")
 				equal(t, "remember", *body.Remember, true)
 			},
@@ -335,16 +335,16 @@ func TestExchanges(t *testing.T) {
 		{name: "form without a required field", method: "POST", path: "/v1/token", header: form, body: "username=u", status: 422},
 		{
 			name: "names that are hard to say in Go", method: "GET", path: "/v1/me", header: header("Cookie", "access_token=t"),
-			answer: of[apiserver.MeV1MeGet200JSONResponse](`{"_id":"i","$schema":"s","2fa":true,"@context":"c","last-login":"2026-01-02T03:04:05Z","last_login":"l","userName":"a","user_name":"b"}`),
+			answer: of[apiserver.Me200JSONResponse](`{"_id":"i","$schema":"s","2fa":true,"@context":"c","last-login":"2026-01-02T03:04:05Z","last_login":"l","userName":"a","user_name":"b"}`),
 			status: 200, want: `{"_id":"i","$schema":"s","2fa":true,"@context":"c","last-login":"2026-01-02T03:04:05Z","last_login":"l","userName":"a","user_name":"b"}`,
 		},
 		{name: "required cookie missing", method: "GET", path: "/v1/me", status: 422},
 		{
 			name: "parameters that are hard to say in Go", method: "GET", path: "/v1/type/t/f?range=r&default=4&$select=s&2fa=true&_id=i&x.y=1&X-Y=3",
-			answer: of[apiserver.TypeV1TypeTypeFuncGet200JSONResponse](`{"type":"t","map":{"m":{"type":"u"}},"nil":null}`),
+			answer: of[apiserver.Type200JSONResponse](`{"type":"t","map":{"m":{"type":"u"}},"nil":null}`),
 			status: 200, want: `{"type":"t","map":{"m":{"type":"u"}}}`,
 			got: func(t *testing.T, request any) {
-				r := request.(apiserver.TypeV1TypeTypeFuncGetRequestObject)
+				r := request.(apiserver.TypeRequestObject)
 				equal(t, "path", r.Type+r.Func, "tf")
 				equal(t, "query", *r.Params.Range+*r.Params.UnderscoreID, "ri")
 			},
@@ -360,92 +360,92 @@ func TestExchanges(t *testing.T) {
 		{
 			name: "odd", method: "POST", path: "/v1/odd", header: asJSON,
 			body:   `{"required_any":null,"multi":3,"both":{"known":"k","n":1},"union":[{"required_any":1}],"enum_mixed":null}`,
-			answer: of[apiserver.OddV1OddPost200JSONResponse](`{"required_any":{"x":1},"readOnly":"r","multi":"m","both":{"known":"k","n":1},"ref_any":[1],"union":[],"big":9007199254740993}`),
+			answer: of[apiserver.Odd200JSONResponse](`{"required_any":{"x":1},"readOnly":"r","multi":"m","both":{"known":"k","n":1},"ref_any":[1],"union":[],"big":9007199254740993}`),
 			status: 200, want: `{"required_any":{"x":1},"readOnly":"r","multi":"m","both":{"known":"k","n":1},"ref_any":[1],"union":[],"big":9007199254740993}`,
 			got: func(t *testing.T, request any) {
-				body := request.(apiserver.OddV1OddPostRequestObject).Body
+				body := request.(apiserver.OddRequestObject).Body
 				equal(t, "both", body.Both.AdditionalProperties["n"], 1)
 			},
 		},
 		{name: "odd, of no type", method: "POST", path: "/v1/odd", header: asJSON, body: `{"required_any":null,"multi":true}`, status: 422},
 		{
 			name: "schema-less body", method: "POST", path: "/v1/echo", header: asJSON, body: `[1,{"a":null}]`,
-			answer: apiserver.EchoV1EchoPostdefaultJSONResponse{StatusCode: 418, Body: apitype.Of("tea")}, status: 418, want: `"tea"`,
+			answer: apiserver.EchodefaultJSONResponse{StatusCode: 418, Body: apitype.Of("tea")}, status: 418, want: `"tea"`,
 			got: func(t *testing.T, request any) {
-				text, err := json.Marshal(request.(apiserver.EchoV1EchoPostRequestObject).Body)
+				text, err := json.Marshal(request.(apiserver.EchoRequestObject).Body)
 				equal(t, "body", string(text), `[1,{"a":null}]`)
 				equal(t, "error", err, nil)
 			},
 		},
-		{name: "schema-less body that is null", method: "POST", path: "/v1/echo", header: asJSON, body: `null`, answer: apiserver.EchoV1EchoPost201JSONResponse{}, status: 201, want: `null`},
+		{name: "schema-less body that is null", method: "POST", path: "/v1/echo", header: asJSON, body: `null`, answer: apiserver.Echo201JSONResponse{}, status: 201, want: `null`},
 		{
 			name: "schema-less parameters", method: "POST", path: "/v1/echo_optional?value=v", header: header("X-Any", "a"),
-			answer: apiserver.EchoOptionalV1EchoOptionalPost200JSONResponse(apitype.Of(1)), status: 200, want: `1`,
+			answer: apiserver.EchoOptional200JSONResponse(apitype.Of(1)), status: 200, want: `1`,
 			got: func(t *testing.T, request any) {
-				r := request.(apiserver.EchoOptionalV1EchoOptionalPostRequestObject)
+				r := request.(apiserver.EchoOptionalRequestObject)
 				equal(t, "parameters", *r.Params.Value+*r.Params.XAny, "va")
 				equal(t, "body", r.Body.Any, nil)
 			},
 		},
 		{
 			name: "schema-less path parameter, component without a schema", method: "GET", path: "/v1/any/v",
-			answer: apiserver.AnyV1AnyValueGet200JSONResponse(apitype.Of([]any{true})), status: 200, want: `[true]`,
+			answer: apiserver.Any200JSONResponse(apitype.Of([]any{true})), status: 200, want: `[true]`,
 			got: func(t *testing.T, request any) {
-				equal(t, "value", request.(apiserver.AnyV1AnyValueGetRequestObject).Value, "v")
+				equal(t, "value", request.(apiserver.AnyRequestObject).Value, "v")
 			},
 		},
 		{
 			name: "parameter of JSON", method: "GET", path: "/v1/search?q=x&fields=a&fields=b&where=%7B%22field%22%3A%22f%22%2C%22op%22%3A%22%3E%3D%22%2C%22value%22%3Anull%7D",
-			answer: of[apiserver.SearchV1SearchGet200JSONResponse](`{"hits":[` + aCall + `,{"name":"f","size":1}],"facets":{"a":{"b":1}}}`),
+			answer: of[apiserver.Search200JSONResponse](`{"hits":[` + aCall + `,{"name":"f","size":1}],"facets":{"a":{"b":1}}}`),
 			status: 200, want: `{"hits":[` + aCall + `,{"name":"f","size":1}],"facets":{"a":{"b":1}}}`,
 			got: func(t *testing.T, request any) {
-				p := request.(apiserver.SearchV1SearchGetRequestObject).Params
+				p := request.(apiserver.SearchRequestObject).Params
 				equal(t, "where", *p.Where.Op, ">=")
 			},
 		},
 		{
 			name: "additional properties out", method: "GET", path: "/v1/settings",
-			answer: of[apiserver.GetSettingsV1SettingsGet200JSONResponse](`{"timezone":"UTC","get":true,"more":{"x":1}}`), status: 200, want: `{"timezone":"UTC","get":true,"more":{"x":1}}`,
+			answer: of[apiserver.GetSettings200JSONResponse](`{"timezone":"UTC","get":true,"more":{"x":1}}`), status: 200, want: `{"timezone":"UTC","get":true,"more":{"x":1}}`,
 		},
 		{
 			name: "additional properties in", method: "PATCH", path: "/v1/settings", header: asJSON, body: `{"retention_days":3,"more":[1]}`,
-			answer: apiserver.PatchSettingsV1SettingsPatch200JSONResponse{}, status: 200, want: `{}`,
+			answer: apiserver.PatchSettings200JSONResponse{}, status: 200, want: `{}`,
 			got: func(t *testing.T, request any) {
-				body := request.(apiserver.PatchSettingsV1SettingsPatchRequestObject).Body
+				body := request.(apiserver.PatchSettingsRequestObject).Body
 				equal[any](t, "more", body.AdditionalProperties["more"], []any{1.0})
 			},
 		},
 		{
 			name: "one of several media types in", method: "POST", path: "/v1/settings/import", header: header("Content-Type", "text/csv"), body: "a,b",
-			answer: apiserver.ImportSettingsV1SettingsImportPost200JSONResponse{}, status: 200,
+			answer: apiserver.ImportSettings200JSONResponse{}, status: 200,
 			got: func(t *testing.T, request any) {
-				content, err := io.ReadAll(request.(apiserver.ImportSettingsV1SettingsImportPostRequestObject).Body)
+				content, err := io.ReadAll(request.(apiserver.ImportSettingsRequestObject).Body)
 				equal(t, "body", string(content), "a,b")
 				equal(t, "error", err, nil)
 			},
 		},
 		{name: "media type that is not declared", method: "POST", path: "/v1/settings/import", header: header("Content-Type", "text/yaml"), body: "a: b", status: 422},
-		{name: "time out", method: "GET", path: "/v1/time", answer: of[apiserver.TimeV1TimeGet200JSONResponse](`"2026-01-02T03:04:05Z"`), status: 200, want: `"2026-01-02T03:04:05Z"`},
-		{name: "date out", method: "GET", path: "/v1/time", answer: of[apiserver.TimeV1TimeGet203JSONResponse](`"2026-01-02"`), status: 203, want: `"2026-01-02"`},
-		{name: "UUID out", method: "GET", path: "/v1/time", answer: of[apiserver.TimeV1TimeGet201JSONResponse](`"` + anID + `"`), status: 201, want: `"` + anID + `"`},
-		{name: "range of statuses", method: "DELETE", path: "/v1/webhooks/u", answer: apiserver.DeleteWebhookV1WebhooksURLDelete5XXJSONResponse{StatusCode: 503, Body: apitype.Of("x")}, status: 503, want: `"x"`},
+		{name: "time out", method: "GET", path: "/v1/time", answer: of[apiserver.Time200JSONResponse](`"2026-01-02T03:04:05Z"`), status: 200, want: `"2026-01-02T03:04:05Z"`},
+		{name: "date out", method: "GET", path: "/v1/time", answer: of[apiserver.Time203JSONResponse](`"2026-01-02"`), status: 203, want: `"2026-01-02"`},
+		{name: "UUID out", method: "GET", path: "/v1/time", answer: of[apiserver.Time201JSONResponse](`"` + anID + `"`), status: 201, want: `"` + anID + `"`},
+		{name: "range of statuses", method: "DELETE", path: "/v1/webhooks/u", answer: apiserver.DeleteWebhook5XXJSONResponse{StatusCode: 503, Body: apitype.Of("x")}, status: 503, want: `"x"`},
 		{
-			name: "map of objects out", method: "GET", path: "/v1/webhooks", answer: apiserver.ListWebhooksV1WebhooksGet200JSONResponse{"a": {URL: "https://example.com"}}, status: 200,
+			name: "map of objects out", method: "GET", path: "/v1/webhooks", answer: apiserver.ListWebhooks200JSONResponse{"a": {URL: "https://example.com"}}, status: 200,
 			want: `{"a":{"url":"https://example.com"}}`,
 		},
 		{
 			name: "everything by reference", method: "GET", path: "/v1/components?limit=1&agent-status=active",
-			answer: apiserver.ComponentsV1ComponentsGet202JSONResponse{AnyJSONResponse: apiserver.AnyJSONResponse(apitype.Of(1))}, status: 202, want: `1`,
+			answer: apiserver.Components202JSONResponse{AnyJSONResponse: apiserver.AnyJSONResponse(apitype.Of(1))}, status: 202, want: `1`,
 		},
-		{name: "body by reference", method: "POST", path: "/v1/components", header: asJSON, body: `1`, answer: apiserver.PostComponentsV1ComponentsPost200JSONResponse{}, status: 200, want: `null`},
+		{name: "body by reference", method: "POST", path: "/v1/components", header: asJSON, body: `1`, answer: apiserver.PostComponents200JSONResponse{}, status: 200, want: `null`},
 		{name: "operation without a name", method: "GET", path: "/v1/noid", answer: apiserver.GetV1Noid200JSONResponse{}, status: 200, want: `null`},
 		{name: "parameter of the path item", method: "GET", path: "/v1/noid/" + anID, answer: apiserver.GetSharedParameter200JSONResponse{}, status: 200, want: `null`},
-		{name: "page", method: "GET", path: "/", answer: apiserver.RootGet200TextHTMLResponse{Body: strings.NewReader("<p>")}, status: 200, want: "<p>"},
-		{name: "options", method: "OPTIONS", path: "/v1/agents", answer: apiserver.OptionsV1AgentsOptions204Response{}, status: 204},
+		{name: "page", method: "GET", path: "/", answer: apiserver.Root200TextHTMLResponse{Body: strings.NewReader("<p>")}, status: 200, want: "<p>"},
+		{name: "options", method: "OPTIONS", path: "/v1/agents", answer: apiserver.Options204Response{}, status: 204},
 		{name: "pattern", method: "GET", path: "/v1/numbers/0049", status: 422},
 		{
 			name: "nullable reference", method: "GET", path: "/v1/numbers/%2B4912345",
-			answer: of[apiserver.GetNumberV1NumbersNumberGet200JSONResponse](`{"number":"+4912345","agent":` + anAgent + `,"multiple":1.5}`), status: 200,
+			answer: of[apiserver.GetNumber200JSONResponse](`{"number":"+4912345","agent":` + anAgent + `,"multiple":1.5}`), status: 200,
 			want: `{"number":"+4912345","agent":` + anAgent + `,"multiple":1.5}`,
 		},
 	} {
@@ -508,7 +508,7 @@ var compile = sync.OnceValue(func() *contract.Contract {
 
 // TestClient lets the generated client talk to the generated server.
 func TestClient(t *testing.T) {
-	s := &stub{answer: of[apiserver.SimplifyV1SimplifyPost200JSONResponse](`{"literal":1.5}`)}
+	s := &stub{answer: of[apiserver.Simplify200JSONResponse](`{"literal":1.5}`)}
 	server := httptest.NewServer(serve(t, s))
 	defer server.Close()
 	client, err := apiclient.NewClientWithResponses(server.URL, apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
@@ -522,7 +522,7 @@ func TestClient(t *testing.T) {
 	if err := expression.FromLiteral(apiclient.Literal{}); err != nil {
 		t.Fatal(err)
 	}
-	simplified, err := client.SimplifyV1SimplifyPostWithResponse(t.Context(), expression)
+	simplified, err := client.SimplifyWithResponse(t.Context(), expression)
 	if err != nil || simplified.JSON200 == nil {
 		t.Fatalf("%v, %v", simplified, err)
 	}
@@ -532,8 +532,8 @@ func TestClient(t *testing.T) {
 	equal(t, "error", err, nil)
 	equal(t, "literal", string(text), `{"literal":1.5}`)
 
-	s.answer = of[apiserver.GetSettingsV1SettingsGet200JSONResponse](`{"more":{"x":1}}`)
-	settings, err := client.GetSettingsV1SettingsGetWithResponse(t.Context())
+	s.answer = of[apiserver.GetSettings200JSONResponse](`{"more":{"x":1}}`)
+	settings, err := client.GetSettingsWithResponse(t.Context())
 	if err != nil || settings.JSON200 == nil {
 		t.Fatalf("%v, %v", settings, err)
 	}
