@@ -15,6 +15,7 @@ import (
 // the last command said. Afterwards nothing may have changed but the document, what is generated of it, and one file in
 // server/ with its test.
 func TestGrowth(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("compiles for some seconds")
 	}

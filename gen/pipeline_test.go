@@ -24,6 +24,7 @@ var outputs = []string{"gen/apiserver/apiserver.gen.go", "gen/apiclient/apiclien
 // TestLargeDocument drops a document of sixty operations, with everything FastAPI can write, in the place of the
 // contract: it is generated, compiled, and served with the contract's validator around a stub.
 func TestLargeDocument(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("compiles for some seconds")
 	}
@@ -62,6 +63,7 @@ func TestLargeDocument(t *testing.T) {
 // TestPlainGenerator says that for today's contract the pipeline writes what oapi-codegen writes by itself: nobody
 // reading gen/ has to know more than oapi-codegen.
 func TestPlainGenerator(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("compiles for some seconds")
 	}
@@ -80,6 +82,7 @@ func TestPlainGenerator(t *testing.T) {
 // TestBadInput gives the pipeline documents that will not do. It has to stop with file, JSON pointer and a sentence,
 // and leave gen/ as it was.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("compiles for some seconds")
 	}
