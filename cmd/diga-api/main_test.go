@@ -84,6 +84,12 @@ func boot(t testing.TB, cmd *exec.Cmd) *serving {
 	t.Helper()
 	s := &serving{Cmd: cmd, stderr: new(bytes.Buffer)}
 	s.Stderr = s.stderr
+	s.begin(t)
+	return s
+}
+
+func (s *serving) begin(t testing.TB) {
+	t.Helper()
 	stdout, err := s.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +105,6 @@ func boot(t testing.TB, cmd *exec.Cmd) *serving {
 		}
 	})
 	s.stdout = bufio.NewScanner(stdout)
-	return s
 }
 
 // await waits for the line with the address.
