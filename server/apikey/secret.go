@@ -16,7 +16,10 @@ const Prefix = "diga_"
 
 // Secret is the bearer token of a key. It prints as its prefix and last four characters, under every verb and in
 // every encoding; Reveal is the only way to the whole.
-type Secret struct{ text string }
+type Secret struct {
+	// A pointer, because fmt prints an unexported field without asking its methods: of this it prints the address.
+	text *string
+}
 
 // NewSecret makes a secret: Prefix, 32 random bytes in hexadecimal, and the CRC32 (IEEE) of those digits, in
 // hexadecimal, by which a scanner tells a secret from a look-alike.
@@ -25,26 +28,32 @@ func NewSecret() Secret {
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	digits := hex.EncodeToString(random[:])
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(digits)))
-	return Secret{Prefix + digits + hex.EncodeToString(sum)}
+	return SecretOf(Prefix + digits + hex.EncodeToString(sum))
 }
 
 // SecretOf wraps a bearer token somebody sent. Any text is accepted: look-up depends on the hash alone, so that keys
 // issued elsewhere keep working once their hash is stored.
-func SecretOf(token string) Secret { return Secret{token} }
+func SecretOf(token string) Secret { return Secret{&token} }
 
 // Reveal is the secret itself, to be shown once, at creation.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // Hash is what is stored in its place.
-func (s Secret) Hash() Hash { return sha256.Sum256([]byte(s.text)) }
+func (s Secret) Hash() Hash { return sha256.Sum256([]byte(s.Reveal())) }
 
 // LastFour are the four characters by which people recognise the key; nothing when the text is too short to keep the
 // rest of it secret.
 func (s Secret) LastFour() string {
-	if len(s.text) < 16 {
+	text := s.Reveal()
+	if len(text) < 16 {
 		return ""
 	}
-	return s.text[len(s.text)-4:]
+	return text[len(text)-4:]
 }
 
 // String implements fmt.Stringer without the secret.

@@ -496,7 +496,7 @@ func TestPostgresFrozen(t *testing.T) {
 // TestPostgresSecretsInURL gives URLs that are wrong in every way and looks for their password in what is said.
 func TestPostgresSecretsInURL(t *testing.T) {
 	right := storetest.StartPostgres(t, "fsync=off").Database(t) // which asks for a password for certain
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0")              // accepts, and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
