@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -164,8 +166,7 @@ func (c *Client) DeleteAPIKey(ctx context.Context, id UUID) (Result, error) {
 		if err == nil {
 			return Result{Attempts: number, RequestID: last.requestID}, nil
 		}
-		// Only the API's own 404 proves anything: a proxy whose backend is away answers 502 and 404, too.
-		if mayBeDeleted && err.StatusCode == http.StatusNotFound && err.Code == codeKeyNotFound && !c.notFoundAfterRetry {
+		if mayBeDeleted && err.StatusCode == http.StatusNotFound && !c.notFoundAfterRetry && !foreign(err, last.header) {
 			return Result{Replayed: true, Attempts: number, RequestID: last.requestID}, nil
 		}
 		mayBeDeleted = mayBeDeleted || last.mayHaveDeleted
@@ -187,6 +188,16 @@ func (c *Client) DeleteAPIKey(ctx context.Context, id UUID) (Result, error) {
 			return Result{}, &ended
 		}
 	}
+}
+
+// foreign says whether a 404 is evidently not the API's own, and proves nothing: a proxy whose backend is away answers
+// 502 and then 404, with a page, a line of text or JSON of its own. A body that was cut or is missing is not foreign.
+func foreign(err *Error, header http.Header) bool {
+	if err.Code != "" {
+		return err.Code != codeKeyNotFound
+	}
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	return len(err.Body) > 0 && (mediaType != "application/json" || json.Valid(err.Body))
 }
 
 // sleep waits, or returns the context's error when that ends first.

@@ -323,7 +323,11 @@ func TestReplayed(t *testing.T) {
 		"429":                        {[]http.HandlerFunc{answer(429, ``), gone}, nil, 0},
 		"no earlier attempt":         {[]http.HandlerFunc{gone}, nil, 0},
 		"asked not to":               {[]http.HandlerFunc{cut, gone}, []client.Option{client.WithNotFoundAfterRetry()}, 0},
-		"404 of a proxy":             {[]http.HandlerFunc{answer(502, ``), answer(404, `<html>default backend</html>`)}, nil, 0},
+		"404 of a proxy":             {[]http.HandlerFunc{answer(502, ``), answer(404, `<html>default backend</html>`, "Content-Type", "text/html")}, nil, 0},
+		"404 with a cut body":        {[]http.HandlerFunc{cut, answer(404, `{"status":"err`, "Content-Type", "application/json", "X-Request-Id", "r")}, nil, 2},
+		"404 without a body":         {[]http.HandlerFunc{cut, answer(404, ``, "X-Request-Id", "r")}, nil, 2},
+		"404 in a line of text":      {[]http.HandlerFunc{answer(502, ``), answer(404, `default backend - 404`, "Content-Type", "text/plain")}, nil, 0},
+		"404 in JSON of a proxy":     {[]http.HandlerFunc{answer(502, ``), answer(404, `{"message":"no route"}`)}, nil, 0},
 		"404 of a path nobody knows": {[]http.HandlerFunc{cut, answer(404, `{"error_code":"NOT_FOUND","message":"no such path"}`)}, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
