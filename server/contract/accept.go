@@ -21,6 +21,7 @@ type acceptor struct {
 	types      kinds // 0 is any
 	all        []*acceptor
 	any        []*acceptor
+	parts      bool           // nothing but all and any counts
 	properties map[string]int // name -> index in members
 	members    []*acceptor    // nil accepts everything
 	required   uint64         // indices in members
@@ -80,6 +81,9 @@ func (c *compiler) acceptor(s *jsonschema.Schema) *acceptor {
 	if !c.fill(a, s) {
 		*a = acceptor{unsure: true}
 	}
+	whole := *a
+	whole.all, whole.any = nil, nil
+	a.parts = len(a.all)+len(a.any) > 0 && reflect.DeepEqual(&whole, everything)
 	return a
 }
 
@@ -125,6 +129,9 @@ func (c *compiler) fillObject(a *acceptor, s *jsonschema.Schema) bool {
 		a.closed = !additional
 	case *jsonschema.Schema:
 		a.additional = c.acceptor(additional)
+	}
+	if len(s.Properties)+len(s.Required) == 0 {
+		return true
 	}
 	a.properties = make(map[string]int, len(s.Properties))
 	for name, property := range s.Properties {
@@ -189,6 +196,9 @@ func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
 func (c *compiler) fillNumber(a *acceptor, s *jsonschema.Schema) bool {
 	a.bounded = s.Minimum != nil || s.Maximum != nil ||
 		a.format != nil && (a.format.integer != nil || a.format.number != nil)
+	if !a.bounded {
+		return true
+	}
 	const exact = 1 << 53
 	a.min, a.max = -exact, exact
 	return bound(&a.min, s.Minimum) && bound(&a.max, s.Maximum)
@@ -297,6 +307,9 @@ func (t *acceptance) value(a *acceptor, depth int) bool {
 		return t.value(part, depth-1)
 	}) {
 		return false
+	}
+	if a.parts {
+		return true // and the last of them has passed over the value
 	}
 	t.next = start
 	if first == '"' {

@@ -117,8 +117,8 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 	if media == nil {
 		return []Violation{wrongMediaType}, nil
 	}
-	schema := o.body.content.schemas[media]
-	if schema == nil {
+	declared := o.body.content.schemas[media]
+	if declared == nil {
 		return nil, nil
 	}
 	var value any
@@ -130,7 +130,7 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 	} else if value, err = decodeBody(data, r.Header, media); err != nil {
 		return []Violation{undecodable("body", "", "Input should be of the declared media type", err)}, nil
 	}
-	return schema.validate(value, "body", "", openapi3.VisitAsRequest()), nil
+	return declared.validate(value, "body", "", openapi3.VisitAsRequest()), nil
 }
 
 var wrongMediaType = Violation{
