@@ -124,6 +124,7 @@ func common(t testing.TB) *schema {
 			"id":{"type":"string","format":"uuid","title":"T","description":"D","examples":["x"]},
 			"name":{"type":["string","null"],"minLength":1,"maxLength":9,"pattern":"^[a-z]*$"},
 			"state":{"type":"string","enum":["on","off"]},
+			"kind":{"const":"cat"},
 			"count":{"type":"integer","format":"int32","minimum":0,"maximum":100},
 			"ratio":{"type":"number"},"flag":{"type":"boolean","default":true},"any":{},
 			"tags":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":3},
@@ -147,7 +148,8 @@ func TestAcceptorKnowsTheCommon(t *testing.T) {
 		`{"id":"x"}`: true,
 		` {"id" : "x" , "name":null, "state":"on","count":100,"ratio":0.5,"flag":false,"any":[{"a":1,"b":[]}],"tags":["a","b"],"loc":["body",0]} `: true,
 		`{"id":"x","next":{"next":{"v":1}},"map":{"a":1,"b":2}}`:                                                                                   true,
-		`{"id":"x","ratio":3,"any":"\u0000\"}"}`:                                                                                                   true,
+		`{"id":"x","kind":"cat"}`:                true,
+		`{"id":"x","ratio":3,"any":"\u0000\"}"}`: true,
 
 		`{"id":"x","odd":1}`:     false, // valid, but beyond an acceptor
 		`{"id":"x","ratio":1e2}`: false, `{"\u0069d":"x"}`: false, `{"id":"x","name":"\u0061"}`: false,
@@ -155,7 +157,7 @@ func TestAcceptorKnowsTheCommon(t *testing.T) {
 		``: false, `{}`: false, `{"id":1}`: false, `{"id":"x","x":1}`: false, `{"id":"x","id":"x"}`: false, `{"id":"x"`: false,
 		`{"id":"x","any":{"a":1,"a":1}}`: false, `{"id":"x","map":{"a":1,"a":1}}`: false, `{"id":"x","map":{"a":1.5}}`: false,
 		`{"id":"x","name":""}`: false, `{"id":"x","name":"A"}`: false, `{"id":"x","name":"aaaaaaaaaa"}`: false,
-		`{"id":"x","state":"x"}`: false, `{"id":"x","count":101}`: false, `{"id":"x","count":-1}`: false, `{"id":"x","count":1.0}`: false,
+		`{"id":"x","state":"x"}`: false, `{"id":"x","kind":"dog"}`: false, `{"id":"x","kind":null}`: false, `{"id":"x","count":101}`: false, `{"id":"x","count":-1}`: false, `{"id":"x","count":1.0}`: false,
 		`{"id":"x","tags":[]}`: false, `{"id":"x","tags":["a","b","c","d"]}`: false, `{"id":"x","tags":[1]}`: false,
 		`{"id":"x","loc":[null]}`: false, `{"id":"x","next":{"next":{"v":"1"}}}`: false, `{"id":"x","flag":null}`: false, `[]`: false, `null`: false,
 		"{\"id\":\"\xff\"}": false,

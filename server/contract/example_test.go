@@ -39,7 +39,7 @@ func Example() {
 		if c.Param("id") == "1" {
 			return c.JSON(http.StatusOK, map[string]string{"name": "Rex"})
 		}
-		return c.JSON(http.StatusOK, map[string]string{"nmae": "Max"})
+		return c.JSON(http.StatusOK, map[string]string{"title": "Max"})
 	})
 
 	for _, path := range []string{"/pets/1", "/pets/0", "/pets/2"} {
