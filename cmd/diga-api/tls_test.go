@@ -84,7 +84,7 @@ func TestTLS(t *testing.T) {
 		return response, err
 	}
 	response, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true})
-	if err != nil || response.StatusCode != 200 || response.ProtoMajor != 2 {
+	if err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
 		t.Errorf("%v %+v", err, response)
 	}
 	if _, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}}); err == nil {
