@@ -36,7 +36,6 @@ func startDemo(t *testing.T) demo {
 	}
 	cmd := exec.CommandContext(t.Context(), program, "serve", "--demo", "--addr", "127.0.0.1:0", "--admin-addr", "",
 		"--database-url", "sqlite:"+filepath.Join(t.TempDir(), "demo.db"))
-	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +76,7 @@ func (d demo) delete(t *testing.T) int {
 }
 
 // browser starts a browser that can reach nothing but this machine.
-func browser(t *testing.T) context.Context {
+func browser(t *testing.T, listener func(event any)) context.Context {
 	t.Helper()
 	var program string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -108,22 +107,23 @@ func browser(t *testing.T) context.Context {
 		chromedp.WSURLReadTimeout(time.Minute),
 	)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(listener))
 	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // starts it, for as long as this context lasts
+		t.Fatal(err)
+	}
 	return ctx
 }
 
 // The page shows the operation with all its answers, and trying it out against the server that shows it deletes a key.
 // Nothing is asked of another server, and nothing runs into the Content-Security-Policy.
 func TestDocs(t *testing.T) {
-	ctx := browser(t)
-	demo := startDemo(t)
 	var (
 		mutex     sync.Mutex
 		requested []string
 		problems  []string
 	)
-	chromedp.ListenTarget(ctx, func(event any) {
+	ctx := browser(t, func(event any) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		switch event := event.(type) {
@@ -134,29 +134,39 @@ func TestDocs(t *testing.T) {
 		case *log.EventEntryAdded:
 			problems = append(problems, event.Entry.Text)
 		case *runtime.EventExceptionThrown:
-			problems = append(problems, event.ExceptionDetails.Error())
+			problems = append(problems, fmt.Sprint(event.ExceptionDetails.Text, event.ExceptionDetails.Exception))
 		}
 	})
-	step := func(what string, actions ...chromedp.Action) {
+	demo := startDemo(t)
+	step := func(what string, actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		if err := chromedp.Run(ctx, actions...); err != nil {
-			var screenshot []byte
-			if chromedp.Run(ctx, chromedp.FullScreenshot(&screenshot, 90)) == nil {
-				save(t, "failed.jpg", screenshot)
+		stepContext, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := chromedp.Do(stepContext, actions...); err != nil {
+			if screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {
+				save(t, "failed.png", screenshot)
 			}
+			mutex.Lock()
+			defer mutex.Unlock()
 			t.Fatalf("%s: %v\n%s", what, err, strings.Join(problems, "\n"))
 		}
 	}
 
-	var operations, statuses []string
-	texts := func(selector string, into *[]string) chromedp.Action {
-		return chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.innerText.trim())`, selector), into)
+	texts := func(selector string) []string {
+		t.Helper()
+		script := fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.innerText.trim())`, selector)
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
 	}
-	step("load the page", log.Enable(), runtime.Enable(), chromedp.Navigate(demo.base+"/docs"), chromedp.WaitVisible(".opblock .responses-table"))
-	step("read it", texts(".opblock-summary-method, .opblock-summary-path", &operations), texts("tr.response .response-col_status", &statuses))
+	step("load the page", chromedp.Navigate(demo.base+"/docs"), chromedp.WaitVisible(".opblock .responses-table"))
+	operations := texts(".opblock-summary-method, .opblock-summary-path")
 	if !slices.Equal(operations, []string{"DELETE", "/v1/api_key/{id}"}) {
 		t.Errorf("operations: %q", operations)
 	}
+	statuses := texts("tr.response .response-col_status")
 	if !slices.Equal(statuses, []string{"200", "403", "404", "422", "500"}) {
 		t.Errorf("statuses: %q", statuses)
 	}
@@ -169,21 +179,22 @@ func TestDocs(t *testing.T) {
 		chromedp.Click(".auth-btn-wrapper button.btn-done"),
 		chromedp.WaitNotPresent(".modal-ux"),
 	)
-	var answer []string
 	step("try it out",
 		chromedp.Click(".try-out__btn"),
 		chromedp.WaitVisible(".parameters input:enabled"),
 		chromedp.SendKeys(".parameters input:enabled", demo.id),
 		chromedp.Click("button.execute"),
 		chromedp.WaitVisible(".live-responses-table .response .response-col_status"),
-		texts(".live-responses-table .response .response-col_status", &answer),
 	)
+	answer := texts(".live-responses-table .response .response-col_status")
 	if len(answer) != 1 || !strings.HasPrefix(answer[0], "200") {
 		t.Errorf("answer: %q", answer)
 	}
-	var screenshot []byte
-	step("look at it", chromedp.FullScreenshot(&screenshot, 90))
-	save(t, "docs.jpg", screenshot)
+	screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, "docs.png", screenshot)
 	if status := demo.delete(t); status != http.StatusNotFound {
 		t.Errorf("the key is still there: deleting it again is answered with %d", status)
 	}

@@ -422,3 +422,49 @@ func TestDecisions(t *testing.T) {
 	}
 	d.delete(t, admin, target.ID.String()).check(t, 200, `{}`) // none of the above deleted it
 }
+
+// Pages beside the contract are shown, and change nothing else.
+func TestPages(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page "+r.URL.Path) })
+	for name, pages := range map[string]map[string]http.Handler{"none": nil, "one": {"/docs": page}} {
+		t.Run(name, func(t *testing.T) {
+			handler, err := server.New(server.Options{Keys: noKeys{}, Logger: slog.New(slog.DiscardHandler), Pages: pages})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, test := range []struct {
+				method, path        string
+				without, with       int
+				withBody, withAllow string
+			}{
+				{"GET", "/docs", 404, 200, "page /docs", ""},
+				{"HEAD", "/docs", 404, 200, "", ""},
+				{"POST", "/docs", 404, 405, "", "GET, HEAD"},
+				{"OPTIONS", "/docs", 404, 405, "", "GET, HEAD"},
+				{"GET", "/docs/", 404, 404, "", ""},
+				{"GET", "/docs/x", 404, 404, "", ""},
+				{"GET", "/docsx", 404, 404, "", ""},
+				{"GET", "/v1/api_key/docs", 405, 405, "", "DELETE"},
+				{"DELETE", "/v1/api_key/docs", 403, 403, "", ""},
+			} {
+				recorder := httptest.NewRecorder()
+				handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), test.method, test.path, nil))
+				want := test.without
+				if pages != nil {
+					want = test.with
+				}
+				body, allow := recorder.Body.String(), recorder.Header().Get("Allow")
+				if recorder.Code != want || want == 200 && test.method != "HEAD" && body != test.withBody || want == 405 && allow != test.withAllow {
+					t.Errorf("%s %s: %d %q, Allow %q", test.method, test.path, recorder.Code, body, allow)
+				}
+			}
+		})
+	}
+}
+
+// noKeys is a store without keys.
+type noKeys struct{ server.Keys }
+
+func (noKeys) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
+	return apikey.Key{}, apikey.ErrNotFound
+}

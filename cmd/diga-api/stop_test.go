@@ -83,6 +83,16 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
+func TestDocs(t *testing.T) {
+	for args, want := range map[string]int{"--docs": 200, "--docs=false": 404} {
+		s := serve(t, args, "--database-url", database(t))
+		status, body, err := get(t.Context(), http.DefaultClient, s.base+"/docs")
+		if err != nil || status != want || strings.Contains(body, "swagger-ui") != (want == 200) {
+			t.Errorf("%s: %d %s, %v", args, status, body, err)
+		}
+	}
+}
+
 // A second signal does not wait.
 func TestSecondSignalStopsAtOnce(t *testing.T) {
 	s := serve(t, "--drain-delay", "1h", "--database-url", database(t))
