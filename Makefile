@@ -1,12 +1,12 @@
 # `make` alone prints what can be done.
 .DEFAULT_GOAL := help
-.PHONY: help run test generate verify lint lint-spec breaking release-check bench build
+.PHONY: help run test test-typescript generate verify lint lint-spec breaking release-check bench build
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## serve the API in demo mode on an embedded file, and print curl lines to try
 	@mkdir -p bin
@@ -16,6 +16,9 @@ test: ## run all tests, with the race detector; PostgreSQL's and the browser's t
 	$(GO) test -race ./...
 	$(GO) -C tools test ./...
 	$(GO) -C e2e test ./...
+
+test-typescript: ## do what docs/clients.md says, with Node.js and npm, against a demo server
+	$(GO) test -count=1 -tags typescript ./docs/clients/typescript
 
 generate: ## regenerate gen/ from api/openapi.json
 	$(GO) generate ./...
