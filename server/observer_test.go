@@ -76,7 +76,7 @@ func TestObserver(t *testing.T) {
 			request.Header.Set("Authorization", "Bearer x")
 			func() {
 				defer func() {
-					if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+					if cause := recover(); cause != nil && cause != any(http.ErrAbortHandler) {
 						panic(cause)
 					}
 				}()
