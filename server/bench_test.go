@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -17,6 +19,7 @@ import (
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
 )
 
 // benchKeys knows one caller, and deletes what is asked for, or nothing.
@@ -79,6 +82,56 @@ func BenchmarkAnswers(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkHTTP compares the server with itself without the contract layer where it matters: over loopback HTTP, with the
+// embedded store, for authenticated 404s.
+func BenchmarkHTTP(b *testing.B) {
+	keys, err := store.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "keys.db"), store.Options{Migrate: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { keys.Close() })
+	secret := apikey.NewSecret()
+	if err := keys.Create(b.Context(), apikey.Key{ID: apitype.NewUUID(), Name: "bench", CreatedAt: time.Now()}, secret.Hash()); err != nil {
+		b.Fatal(err)
+	}
+	options := Options{Keys: keys, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil))}.withDefaults()
+	operations := &operations{keys: options.Keys, now: options.Now}
+	contracted, err := newHandler(api.Document, operations, options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, handler := range []struct {
+		name string
+		http.Handler
+	}{{"server", contracted}, {"uncontracted", uncontracted(b, operations, options)}} {
+		b.Run("404/"+handler.name, func(b *testing.B) {
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+			defer client.CloseIdleConnections()
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					request, _ := http.NewRequestWithContext(context.Background(), http.MethodDelete, server.URL+"/v1/api_key/"+apitype.NewUUID().String(), nil)
+					request.Header.Set("Authorization", "Bearer "+secret.Reveal())
+					response, err := client.Do(request)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+					if response.StatusCode != http.StatusNotFound {
+						b.Errorf("answered %d", response.StatusCode)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+		})
 	}
 }
 
