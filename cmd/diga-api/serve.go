@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/diga-io/diga-api/server"
@@ -30,6 +31,9 @@ type serveCommand struct {
 	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, when /readyz already says no, so that load balancers learn of it; 0s without one. Default: ${default}."`
 	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests under way may take to finish after that. Default: ${default}."`
 }
+
+// defaultAdminAddr is the default of --admin-addr.
+const defaultAdminAddr = "127.0.0.1:9090"
 
 // Run serves until ctx ends. Then it turns readiness off, keeps serving for --drain-delay, lets the requests under way
 // finish, and closes in reverse order what it opened.
@@ -99,10 +103,16 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	defer listener.Close()
 	var adminListener net.Listener
 	if adminAddr != "" {
-		if adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", adminAddr); err != nil {
+		adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", adminAddr)
+		switch {
+		case err == nil:
+			defer adminListener.Close()
+		case adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
+			// Nobody asked for this very address: a second server on the machine must not need a flag to start.
+			logger.Warn("no admin listener: its default address is taken, choose another with --admin-addr")
+		default:
 			return fmt.Errorf("--admin-addr (DIGA_ADMIN_ADDR): %w", err)
 		}
-		defer adminListener.Close()
 	}
 	base := scheme + reachable(listener.Addr())
 	if demo {

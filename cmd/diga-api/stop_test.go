@@ -83,6 +83,24 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
+// A second server on a machine starts without a flag. Whoever else may have the default port, one of these does not
+// get it.
+func TestDefaultAdminAddressTaken(t *testing.T) {
+	var log string
+	for range 2 {
+		s := serve(t, "--admin-addr", defaultAdminAddr, "--database-url", database(t))
+		if status := s.delete(t, "nobody", project); status != http.StatusForbidden {
+			t.Errorf("answered %d", status)
+		}
+		defer func() {
+			stderr, _ := s.stop(t, syscall.SIGTERM)
+			if log += stderr; !strings.Contains(log, "no admin listener") {
+				t.Errorf("nothing of it in\n%s", log)
+			}
+		}()
+	}
+}
+
 func TestDocs(t *testing.T) {
 	for args, want := range map[string]int{"--docs": 200, "--docs=false": 404} {
 		s := serve(t, args, "--database-url", database(t))
