@@ -54,6 +54,7 @@ type program struct {
 		List   keysListCommand   `cmd:"" help:"List keys."`
 	} `cmd:"" help:"Create and list keys."`
 	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
+	Doctor  doctorCommand  `cmd:"" help:"Look whether the server can serve, with the settings that serve would have."`
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`
 	Backup  backupCommand  `cmd:"" help:"Copy the embedded store to a file while it serves."`
 	Version versionCommand `cmd:"" help:"Show what this program was built from."`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,34 +36,50 @@ type serveCommand struct {
 // defaultAdminAddr is the default of --admin-addr.
 const defaultAdminAddr = "127.0.0.1:9090"
 
+// serveSettings are the flags of serve as understood.
+type serveSettings struct {
+	logger                      *slog.Logger
+	addr, adminAddr             string // adminAddr is empty when off
+	migrate, demo, docs         bool
+	limits                      limits
+	drainDelay, shutdownTimeout time.Duration
+}
+
+// settings reads the flags. The error tells everything that is wrong with them.
+func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
+	var wrong wrongSettings
+	s := serveSettings{
+		logger:          c.logger(stderr, &wrong),
+		addr:            wrong.address("addr", c.Addr),
+		migrate:         wrong.toggle("migrate", c.Migrate),
+		demo:            wrong.toggle("demo", c.Demo),
+		docs:            wrong.toggle("docs", c.Docs),
+		limits:          defaultLimits,
+		drainDelay:      wrong.delay("drain-delay", c.DrainDelay),
+		shutdownTimeout: wrong.duration("shutdown-timeout", c.ShutdownTimeout),
+	}
+	if c.AdminAddr != "" {
+		s.adminAddr = wrong.address("admin-addr", c.AdminAddr)
+	}
+	s.limits.connections = wrong.positive("max-connections", c.MaxConnections)
+	s.limits.request = wrong.duration("request-timeout", c.RequestTimeout)
+	c.databaseFlags.check(&wrong)
+	c.tlsFlags.check(&wrong)
+	if _, err := telemetry.CheckEnvironment(); err != nil {
+		wrong = append(wrong, err)
+	}
+	return s, wrong.err()
+}
+
 // Run serves until ctx ends. Then it turns readiness off, keeps serving for --drain-delay, lets the requests under way
 // finish, and closes in reverse order what it opened.
 func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
-	var settings wrongSettings
-	logger := c.logger(terminal.err, &settings)
-	addr := settings.address("addr", c.Addr)
-	adminAddr := ""
-	if c.AdminAddr != "" {
-		adminAddr = settings.address("admin-addr", c.AdminAddr)
-	}
-	demo := settings.toggle("demo", c.Demo)
-	migrate := settings.toggle("migrate", c.Migrate)
-	showDocs := settings.toggle("docs", c.Docs)
-	limits := defaultLimits
-	limits.connections = settings.positive("max-connections", c.MaxConnections)
-	limits.request = settings.duration("request-timeout", c.RequestTimeout)
-	drainDelay := settings.delay("drain-delay", c.DrainDelay)
-	shutdownTimeout := settings.duration("shutdown-timeout", c.ShutdownTimeout)
-	c.databaseFlags.check(&settings)
-	c.tlsFlags.check(&settings)
-	if _, err := telemetry.CheckEnvironment(); err != nil {
-		settings = append(settings, err)
-	}
-	if err := settings.err(); err != nil {
+	settings, err := c.settings(terminal.err)
+	if err != nil {
 		return err
 	}
-
-	keys, err := c.open(ctx, store.Options{Migrate: migrate})
+	logger := settings.logger
+	keys, err := c.open(ctx, store.Options{Migrate: settings.migrate})
 	if err != nil {
 		return err
 	}
@@ -74,10 +91,10 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	}
 	defer closeTelemetry(ctx, observer, logger)
 	logger = slog.New(observer.LogHandler(logger.Handler()))
-	connections := newConnections(limits.connections)
+	connections := newConnections(settings.limits.connections)
 	observer.Register(poolMetrics{keys.Stats}, connections)
-	options := server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: limits.request}
-	if showDocs {
+	options := server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: settings.limits.request}
+	if settings.docs {
 		if options.Pages, err = docs.Pages(); err != nil {
 			return err
 		}
@@ -88,7 +105,7 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	}
 
 	var draining atomic.Bool
-	api := newAPIServer(closeWhile(&draining, handler), limits, connections, logger)
+	api := newAPIServer(closeWhile(&draining, handler), settings.limits, connections, logger)
 	scheme := "http://"
 	if c.TLSCert != "" {
 		scheme = "https://"
@@ -96,18 +113,18 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 			return err
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	var adminListener net.Listener
-	if adminAddr != "" {
-		adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", adminAddr)
+	if settings.adminAddr != "" {
+		adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", settings.adminAddr)
 		switch {
 		case err == nil:
 			defer adminListener.Close()
-		case adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
+		case settings.adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
 			// Nobody asked for this very address: a second server on the machine must not need a flag to start.
 			logger.Warn("no admin listener: its default address is taken, choose another with --admin-addr")
 		default:
@@ -115,7 +132,7 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 		}
 	}
 	base := scheme + reachable(listener.Addr())
-	if demo {
+	if settings.demo {
 		if err := printDemo(ctx, keys, base, terminal.out); err != nil {
 			return err
 		}
@@ -143,17 +160,17 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	case <-ctx.Done():
 	}
 	draining.Store(true)
-	logger.Info("stopping: not ready any more, still serving", slog.Duration("for", drainDelay))
+	logger.Info("stopping: not ready any more, still serving", slog.Duration("for", settings.drainDelay))
 	select {
 	case err := <-served:
 		return err
-	case <-time.After(drainDelay):
+	case <-time.After(settings.drainDelay):
 	}
-	logger.Info("stopping: finishing the requests under way", slog.Duration("at_most", shutdownTimeout))
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	logger.Info("stopping: finishing the requests under way", slog.Duration("at_most", settings.shutdownTimeout))
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), settings.shutdownTimeout)
 	defer cancel()
 	if err := api.Shutdown(deadline); err != nil {
-		return errors.Join(fmt.Errorf("requests were still under way after %s: %w", shutdownTimeout, err), api.Close())
+		return errors.Join(fmt.Errorf("requests were still under way after %s: %w", settings.shutdownTimeout, err), api.Close())
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -101,6 +101,9 @@ func (w *wrongSettings) toggle(flag string, t toggle) bool {
 // toggle is a flag that is true or false.
 type toggle struct{ on, malformed bool }
 
+// String is true or false.
+func (t toggle) String() string { return strconv.FormatBool(t.on) }
+
 // IsBool implements kong.BoolMapperValue: the flag may stand without a value.
 func (*toggle) IsBool() bool { return true }
 
