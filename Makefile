@@ -1,6 +1,6 @@
 # `make` alone prints what can be done.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-typescript generate verify lint lint-spec breaking release-check bench build
+.PHONY: help run test test-typescript generate verify lint lint-spec breaking release-check bench build release vulncheck
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -16,6 +16,7 @@ test: ## run all tests, with the race detector; PostgreSQL's and the browser's t
 	$(GO) test -race ./...
 	$(GO) -C tools test ./...
 	$(GO) -C e2e test ./...
+	$(GO) -C deploy test -timeout 30m ./...
 
 test-typescript: ## do what docs/clients.md says, with Node.js and npm, against a demo server
 	$(GO) test -count=1 -tags typescript ./docs/clients/typescript
@@ -27,13 +28,14 @@ verify: ## fail if gen/ or a module file is not what the sources say
 	@$(GO) generate ./...
 	@test -z "$$(git status --porcelain -- gen)" || { git status --short -- gen; git --no-pager diff -- gen; \
 		echo "gen/ is not what api/openapi.json generates: run 'make generate' and commit the result" >&2; exit 1; }
-	@for module in . tools e2e; do $(GO) -C $$module mod tidy -diff || \
+	@for module in . tools e2e deploy; do $(GO) -C $$module mod tidy -diff || \
 		{ echo "$$module/go.mod is not tidy: run 'go -C $$module mod tidy' and commit the result" >&2; exit 1; }; done
 	@$(GO) mod verify
 
 lint: ## run go vet and the linters of .golangci.yml
 	$(GO) vet ./...
 	$(GO) -C tools vet ./...
+	$(GO) -C deploy vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners
 
 lint-spec: ## hold api/openapi.json to the rules of api/lint.yaml and of api/document_test.go
@@ -49,5 +51,27 @@ release-check: ## say whether the next release may be called VERSION=vX.Y.Z
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-build: ## build the static binary bin/diga-api
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/diga-api ./cmd/diga-api
+# A binary depends on the sources, the Go toolchain and these two texts, and on nothing else of the machine or the folder
+# that builds it. In a source archive, which has no git, name them: make release VERSION=v1.2.3 REVISION=...
+build release: VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+build release: REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
+	-ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)'
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+build: ## build bin/diga-api for this machine: static, stripped, stamped with its version
+	$(BUILD) -o bin/diga-api ./cmd/diga-api
+
+release: ## build dist/: the program for each platform, a CycloneDX list of what is in it, and checksums
+	rm -rf dist
+	mkdir dist
+	set -e; for platform in $(PLATFORMS); do \
+		program=dist/diga-api_$$(echo $$platform | tr / _); \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(BUILD) -o $$program ./cmd/diga-api; \
+		$(GO) -C deploy run ./sbom $(VERSION) <$$program >$$program.cdx.json; \
+	done
+	cd dist && $$(command -v sha256sum || echo shasum -a 256) diga-api_* >SHA256SUMS
+
+VULNDB ?= https://vuln.go.dev
+vulncheck: ## look for known vulnerabilities in what the code calls; VULNDB=file:///... asks a copy of the database
+	$(TOOL) govulncheck -db $(VULNDB) ./...

@@ -10,8 +10,8 @@ import (
 	"github.com/diga-io/diga-api/api"
 )
 
-// version is stamped by the linker (make build); a plain go build leaves it to the build information.
-var version string
+// version and revision are stamped by the linker (make build); a plain go build leaves them to the build information.
+var version, revision string
 
 type versionCommand struct {
 	JSON bool `name:"json" help:"Print one JSON object."`
@@ -30,6 +30,7 @@ func buildOf() build {
 	sum := sha256.Sum256(api.Document)
 	b := build{
 		Version:  version,
+		Revision: revision,
 		Contract: hex.EncodeToString(sum[:]),
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
@@ -39,7 +40,7 @@ func buildOf() build {
 			b.Version = info.Main.Version
 		}
 		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
+			if setting.Key == "vcs.revision" && b.Revision == "" {
 				b.Revision = setting.Value
 			}
 		}
