@@ -57,6 +57,7 @@ type connections struct {
 	waiting list.List                  // of net.Conn, the longest first
 	dropped *prometheus.CounterVec
 	gauge   prometheus.GaugeFunc
+	grown   func(open int) // told of each new one; may be nil
 }
 
 func newConnections(most int) *connections {
@@ -120,6 +121,9 @@ func (c *connections) admit(conn net.Conn) {
 		hangUp(victim)
 	}
 	c.open[conn] = c.waiting.PushBack(conn)
+	if c.grown != nil {
+		c.grown(len(c.open))
+	}
 }
 
 // hangUp closes conn without the goodbye of TLS, which could block on a slow reader.
