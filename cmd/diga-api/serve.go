@@ -161,13 +161,13 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	case <-ctx.Done():
 	}
 	draining.Store(true)
-	logger.Info("stopping: not ready any more, still serving", slog.Duration("for", settings.drainDelay))
+	logger.Info("stopping: not ready any more, still serving", slog.String("for", settings.drainDelay.String()))
 	select {
 	case err := <-served:
 		return err
 	case <-time.After(settings.drainDelay):
 	}
-	logger.Info("stopping: finishing the requests under way", slog.Duration("at_most", settings.shutdownTimeout))
+	logger.Info("stopping: finishing the requests under way", slog.String("at_most", settings.shutdownTimeout.String()))
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), settings.shutdownTimeout)
 	defer cancel()
 	if err := api.Shutdown(deadline); err != nil {
