@@ -220,6 +220,36 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// The line of a request has what the section on logs lists; trace_id comes with traces only.
+func TestLogLine(t *testing.T) {
+	server := serve(t, "--drain-delay", "0s")
+	server.send(t, http.MethodDelete, server.api+"/v1/api_key/nope")
+	server.Process.Signal(os.Interrupt)
+	server.Wait()
+	_, text, _ := strings.Cut(read(t, "operations.md"), "has a line `request` with ")
+	text, _, _ = strings.Cut(text, ".")
+	documented := code(text)
+	for line := range strings.Lines(server.stderr.String()) {
+		var logged map[string]any
+		if err := json.Unmarshal([]byte(line), &logged); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if logged["msg"] != "request" {
+			continue
+		}
+		for _, own := range []string{"time", "level", "msg"} {
+			delete(logged, own)
+		}
+		logged["trace_id"] = ""
+		got := slices.Sorted(maps.Keys(logged))
+		if slices.Sort(documented); !slices.Equal(documented, got) {
+			t.Errorf("documented are %v, logged are %v", documented, got)
+		}
+		return
+	}
+	t.Errorf("no line of the request in\n%s", server.stderr.String())
+}
+
 // What the tables quote of the program's own words is in the program.
 func TestQuotedMessages(t *testing.T) {
 	contents := read(t, program(t))
