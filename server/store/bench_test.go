@@ -51,11 +51,11 @@ func driverSQLite(b *testing.B, url string) (func(context.Context, []byte) error
 		b.Cleanup(func() { db.Close() })
 		return db
 	}
-	read, err := open("_pragma=query_only(1)", 4).Prepare(benchLookUp) //nolint:sqlclosecheck // closed with the pool
+	read, err := open("_pragma=query_only(1)", 4).Prepare(benchLookUp)
 	if err != nil {
 		b.Fatal(err)
 	}
-	write, err := open("_pragma=synchronous(FULL)", 1).Prepare(benchDelete) //nolint:sqlclosecheck // closed with the pool
+	write, err := open("_pragma=synchronous(FULL)", 1).Prepare(benchDelete)
 	if err != nil {
 		b.Fatal(err)
 	}
