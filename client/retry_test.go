@@ -272,14 +272,14 @@ func TestBudget(t *testing.T) {
 		if len(w.at) != 20+5 {
 			t.Errorf("%d requests for 20 calls", len(w.at))
 		}
-		time.Sleep(2 * time.Second) // gives two retries back
+		<-time.After(2 * time.Second) // of the bubble: gives two retries back
 		w.at = nil
 		c.DeleteAPIKey(t.Context(), id)
 		c.DeleteAPIKey(t.Context(), id)
 		if len(w.at) != 2+2 {
 			t.Errorf("%d requests for 2 calls", len(w.at))
 		}
-		time.Sleep(time.Hour) // gives no more than the budget back
+		<-time.After(time.Hour) // gives no more than the budget back
 		w.at = nil
 		for range 20 {
 			c.DeleteAPIKey(t.Context(), id)

@@ -41,7 +41,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, authorization, contentType string, body []byte) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
-			t.Skip("net/http would not let this target through")
+			return // net/http would not let this target through
 		}
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", bytes.NewReader(body))
 		request.Method, request.URL, request.RequestURI = method, u, target
