@@ -102,6 +102,7 @@ func away(t *testing.T, direct string, outage outage) {
 const serverConnections = "server-under-test"
 
 func TestPostgresAway(t *testing.T) {
+	t.Parallel()
 	postgres := storetest.StartPostgres(t, "max_connections=30", "superuser_reserved_connections=0")
 	// Each outage has a database of its own, and a connection that stays whatever happens.
 	prepare := func(t *testing.T) (direct, served string, control *pgx.Conn) {
@@ -205,6 +206,7 @@ func TestPostgresAway(t *testing.T) {
 }
 
 func TestSQLiteAway(t *testing.T) {
+	t.Parallel()
 	t.Run("locked by another process", func(t *testing.T) {
 		url := database(t)
 		db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))

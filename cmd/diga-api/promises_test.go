@@ -151,6 +151,7 @@ func (a asker) mustDelete(t testing.TB, server *serving, secret apikey.Secret, i
 // Exactly once: of many deletes of one key, asked of several servers by several callers at the same time, one gets 200,
 // and the tombstone names that one.
 func TestExactlyOnce(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
 		keys := openStore(t, url)
 		project := apitype.NewUUID()
@@ -202,6 +203,7 @@ func TestExactlyOnce(t *testing.T) {
 
 // At once: no request that began after a delete was acknowledged is let in with the deleted key, on any server.
 func TestAtOnce(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
 		keys := openStore(t, url)
 		project := apitype.NewUUID()
@@ -421,6 +423,7 @@ func newLoad(t testing.TB, keys *store.Store, count int) *load {
 
 // Never lost: servers are killed under load, again and again.
 func TestNeverLostWhenServersAreKilled(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
 		keys := openStore(t, url)
 		const rounds, enough = 5, 20
@@ -445,6 +448,7 @@ func TestNeverLostWhenServersAreKilled(t *testing.T) {
 
 // Never lost: PostgreSQL is stopped as a crash stops it, under load, again and again. The servers stay up.
 func TestNeverLostWhenPostgresIsKilled(t *testing.T) {
+	t.Parallel()
 	postgres := storetest.StartPostgres(t)
 	url := postgres.Database(t)
 	keys := openStore(t, url)
@@ -463,6 +467,7 @@ func TestNeverLostWhenPostgresIsKilled(t *testing.T) {
 // No other tenant: for random pairs of caller and target a delete succeeds if and only if both are of one project and
 // the caller is alive and permitted; and a refusal is the same bytes whether or not there is such a key.
 func TestNoOtherTenant(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
 		keys := openStore(t, url)
 		kinds := []struct {
