@@ -48,8 +48,9 @@ breaking: ## fail if a change since the last release, or since BASE=, breaks use
 release-check: ## say whether the next release may be called VERSION=vX.Y.Z
 	@$(GO) -C tools run ./changes allow $(VERSION)
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+SHORT ?= -short
+bench: ## run the benchmarks; SHORT= adds those with a million keys, which take some minutes
+	$(GO) test -run '^$$' -bench . -benchmem $(SHORT) ./...
 
 # A binary depends on the sources, the Go toolchain and these two texts, and on nothing else of the machine or the folder
 # that builds it. In a source archive, which has no git, name them: make release VERSION=v1.2.3 REVISION=...

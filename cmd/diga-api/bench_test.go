@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -99,28 +98,35 @@ func (r *row) columns() []any {
 	return []any{&r.id, &r.project, &r.creator, &r.name, &r.digits, &r.permissions, &r.created, &r.expires}
 }
 
-// BenchmarkStore measures deletes, and answers of 404 to a good caller, by 32 clients at a time: over HTTP, asked of the
-// program as it is started, beside the same two statements issued directly with the same durability and number of
-// connections. Both take turns, so that what else the machine does is shared fairly; %direct is their ratio. BENCH_KEYS
-// is the number of keys in the store, a thousand by default.
+// BenchmarkStore measures deletes, and answers of 404 to a good caller, by 32 clients at a time, in a store of a thousand
+// keys and, without -short, in one of a million: over HTTP, asked of the program as it is started, beside the same two
+// statements issued directly with the same durability and number of connections. Both take turns, so that what else the
+// machine does is shared fairly; %direct is their ratio.
 func BenchmarkStore(b *testing.B) {
-	size := 1000
-	if text := os.Getenv("BENCH_KEYS"); text != "" {
-		var err error
-		if size, err = strconv.Atoi(text); err != nil {
-			b.Fatal("BENCH_KEYS is no number: ", text)
+	sizes := func(b *testing.B, run func(b *testing.B, size int)) {
+		for _, size := range []int{1_000, 1_000_000} {
+			b.Run(fmt.Sprint(size), func(b *testing.B) {
+				if testing.Short() && size > 1_000 {
+					b.Skip("a million keys take a while: run without -short")
+				}
+				run(b, size)
+			})
 		}
 	}
 	b.Run("SQLite", func(b *testing.B) {
-		url := database(b)
-		benchmarkStore(b, size, url, url, directSQLite)
+		sizes(b, func(b *testing.B, size int) {
+			url := database(b)
+			benchmarkStore(b, size, url, url, directSQLite)
+		})
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		postgres := storetest.StartPostgres(b) // one that flushes, unlike that of the other tests
 		for _, connections := range []string{"4", "32"} {
 			b.Run(connections+" connections", func(b *testing.B) {
-				url := postgres.Database(b)
-				benchmarkStore(b, size, url, withParameters(b, url, "pool_max_conns", connections), directPostgres)
+				sizes(b, func(b *testing.B, size int) {
+					url := postgres.Database(b)
+					benchmarkStore(b, size, url, withParameters(b, url, "pool_max_conns", connections), directPostgres)
+				})
 			})
 		}
 	})
