@@ -9,6 +9,9 @@ import (
 //
 // The field is embedded because the generator defines its response types as `type X apitype.JSON`: a defined type
 // loses the methods of the type behind it, but keeps those promoted from an embedded field.
+//
+// In an optional property, a *JSON, null is read like absence, as in every pointer that the generator makes; it is
+// written as null when the pointer is to a JSON that holds nothing.
 type JSON struct{ Value }
 
 // Value encodes as the JSON of what it holds.
