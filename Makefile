@@ -37,6 +37,7 @@ lint: ## run go vet and the linters of .golangci.yml
 	$(GO) -C tools vet ./...
 	$(GO) -C deploy vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners
+	cd tools && $(GO) tool golangci-lint run --allow-parallel-runners --config ../.golangci.yml
 
 lint-spec: ## hold api/openapi.json to the rules of api/lint.yaml and of api/document_test.go
 	$(GO) -C tools run ./lint-spec ../api/lint.yaml ../api/openapi.json

@@ -164,7 +164,7 @@ func since(ctx context.Context, root, base string) (changes []change, err error)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	old := filepath.Join(temporary, "base")
 	if _, err := git(ctx, root, "worktree", "add", "--quiet", "--detach", old, base); err != nil {
 		return nil, err
