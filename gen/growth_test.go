@@ -65,7 +65,6 @@ func TestGrowth(t *testing.T) {
 		t.Errorf("what changed is %v, want %v", changed, want)
 	}
 	command(t, module, "go", "build", "./...")
-	command(t, module, "go", "vet", "./...")
 }
 
 // block is fenced code in a page.
