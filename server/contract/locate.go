@@ -121,7 +121,7 @@ func sortedKeys(object map[string]any) []string {
 
 // invalid is the pointer of the innermost schema that kin-openapi finds invalid; empty when it is none of the schemas.
 func invalid(doc *openapi3.T) string {
-	options := []openapi3.ValidationOption{}
+	options := []openapi3.ValidationOption{openapi3.DisableExamplesValidation()}
 	if doc.IsOpenAPI31OrLater() {
 		options = append(options, openapi3.IsOpenAPI31OrLater())
 	}
