@@ -49,14 +49,18 @@ func ParseUUID(s string) (UUID, error) {
 
 // String is the form 8-4-4-4-12 in lower case.
 func (u UUID) String() string {
-	text, _ := u.MarshalText()
-	return string(text)
+	text := u.text()
+	return string(text[:])
 }
 
 // MarshalText implements encoding.TextMarshaler; it never fails.
 func (u UUID) MarshalText() ([]byte, error) {
-	text := make([]byte, 36)
-	hex.Encode(text, u[:4])
+	text := u.text()
+	return text[:], nil
+}
+
+func (u UUID) text() (text [36]byte) {
+	hex.Encode(text[:], u[:4])
 	text[8] = '-'
 	hex.Encode(text[9:], u[4:6])
 	text[13] = '-'
@@ -65,7 +69,7 @@ func (u UUID) MarshalText() ([]byte, error) {
 	hex.Encode(text[19:], u[8:10])
 	text[23] = '-'
 	hex.Encode(text[24:], u[10:])
-	return text, nil
+	return text
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler by ParseUUID.
