@@ -170,7 +170,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	server := replicas(t, 1, url)[0]
 	keys = openStore(t, url)
-	found := tombstones(t, keys)
+	found := tombstones(t, url)
 	for _, id := range before {
 		if _, deleted := found[id]; !deleted {
 			t.Errorf("the backup does not know that %s was deleted", id)

@@ -70,7 +70,7 @@ func away(t *testing.T, direct string, outage outage) {
 	outage.end(server)
 
 	if !outage.unknown {
-		if found := tombstones(t, keys); len(found) != len(acknowledged) {
+		if found := tombstones(t, direct); len(found) != len(acknowledged) {
 			t.Errorf("%d tombstones after %d acknowledged deletes", len(found), len(acknowledged))
 		}
 	}
@@ -89,7 +89,7 @@ func away(t *testing.T, direct string, outage outage) {
 		}
 	}
 	t.Logf("all deleted %s after the outage", time.Since(back))
-	if found := tombstones(t, keys); len(found) != len(acknowledged) {
+	if found := tombstones(t, direct); len(found) != len(acknowledged) {
 		t.Errorf("%d tombstones after %d acknowledged deletes", len(found), len(acknowledged))
 	}
 	if log, err := server.stop(t, syscall.SIGTERM); err != nil {
