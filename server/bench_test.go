@@ -37,6 +37,7 @@ func (k benchKeys) Delete(context.Context, apitype.UUID, apitype.UUID, apikey.De
 //
 //   - echo: nothing but echo, the generated strict handler and an implementation that answers;
 //   - server: this server, with request id, deadline, log line, authentication and both directions validated;
+//   - quiet: the same with the log at warn, which leaves out the line of each request;
 //   - uncontracted: this server without the contract layer;
 //   - stock: echo behind openapi3filter.Validator, strict, on the same document;
 //   - nothing: a handler that does nothing, which shows what of each figure is the making of request and recorder.
@@ -58,12 +59,19 @@ func BenchmarkAnswers(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		quietly := options
+		quietly.Logger = slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		quiet, err := newHandler(api.Document, operations, quietly)
+		if err != nil {
+			b.Fatal(err)
+		}
 		for _, handler := range []struct {
 			name string
 			http.Handler
 		}{
 			{"echo", bareEcho(answer.err)},
 			{"server", contracted},
+			{"quiet", quiet},
 			{"uncontracted", uncontracted(b, operations, options)},
 			{"stock", stock(b, bareEcho(answer.err))},
 			{"nothing", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},

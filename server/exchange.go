@@ -117,6 +117,12 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			defer func() {
 				duration := time.Since(start)
 				status := c.Response().Status
+				defer options.Observer.End(x, Outcome{
+					Operation: operation, Method: method, Status: status, Duration: duration, Violations: x.violations,
+				})
+				if !options.Logger.Enabled(x, slog.LevelInfo) {
+					return
+				}
 				// Five attributes, no more, fit into a log record without an allocation.
 				routed := slog.String("method", method)
 				if operation != nil {
@@ -131,9 +137,6 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 					attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
 				}
 				options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
-				options.Observer.End(x, Outcome{
-					Operation: operation, Method: method, Status: status, Duration: duration, Violations: x.violations,
-				})
 			}()
 			if err := next(c); err != nil {
 				c.Error(err)
