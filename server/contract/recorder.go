@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -245,8 +246,11 @@ func (s *savedHeader) save(header http.Header) {
 	}
 }
 
-// restore makes header what it was.
+// restore makes header what it was. Mostly it is: a handler that returns an error has seldom set one.
 func (s *savedHeader) restore(header http.Header) {
+	if s.equals(header) {
+		return
+	}
 	clear(header)
 	values := s.values
 	for i, name := range s.names {
@@ -254,6 +258,21 @@ func (s *savedHeader) restore(header http.Header) {
 		header[name] = append([]string(nil), values[:count]...)
 		values = values[count:]
 	}
+}
+
+func (s *savedHeader) equals(header http.Header) bool {
+	if len(header) != len(s.names) {
+		return false
+	}
+	values := s.values
+	for i, name := range s.names {
+		count := s.counts[i]
+		if !slices.Equal(header[name], values[:count]) {
+			return false
+		}
+		values = values[count:]
+	}
+	return true
 }
 
 func (s *savedHeader) reset() {
