@@ -21,6 +21,9 @@ import (
 // (https://github.com/oapi-codegen/oapi-codegen/issues/1474 and its like). Everything else keeps its default name.
 const goName = "x-go-name"
 
+// goTypeName is the extension by which it takes the name of a type from the document.
+const goTypeName = "x-go-type-name"
+
 // names tells Go names apart that would collide. The first it meets keeps the name, in the order of the sorted
 // document, so that the outcome is the same every time.
 type names struct {
@@ -104,21 +107,22 @@ func (n *names) apply(contract *openapi3.T) {
 
 	visited := map[*openapi3.Schema]bool{}
 	for _, name := range slices.Sorted(maps.Keys(components.Schemas)) {
-		nameProperties(components.Schemas[name], visited)
+		nameProperties(components.Schemas[name], visited, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(components.Responses)) {
-		nameContent(components.Responses[name].Value.Content, visited)
+		nameContent(components.Responses[name].Value.Content, visited, name, "response")
 	}
 	for _, name := range slices.Sorted(maps.Keys(components.RequestBodies)) {
-		nameContent(components.RequestBodies[name].Value.Content, visited)
+		nameContent(components.RequestBodies[name].Value.Content, visited, name, "body")
 	}
 	for at, operation := range operations(contract) {
 		nameParameters(slices.Concat(contract.Paths.Value(at.path).Parameters, operation.Parameters))
 		if operation.RequestBody != nil {
-			nameContent(operation.RequestBody.Value.Content, visited)
+			nameContent(operation.RequestBody.Value.Content, visited, at.goName(operation.OperationID), "body")
 		}
-		for _, response := range operation.Responses.Map() {
-			nameContent(response.Value.Content, visited)
+		responses := operation.Responses.Map()
+		for _, status := range slices.Sorted(maps.Keys(responses)) {
+			nameContent(responses[status].Value.Content, visited, at.goName(operation.OperationID), status)
 		}
 	}
 }
@@ -149,31 +153,50 @@ var generatedVariables = set(
 	"request", "response", "rsp", "server", "serverURL", "sh", "w",
 )
 
-func nameContent(content openapi3.Content, visited map[*openapi3.Schema]bool) {
-	for _, media := range content {
-		nameProperties(media.Schema, visited)
+func nameContent(content openapi3.Content, visited map[*openapi3.Schema]bool, path ...string) {
+	for _, media := range slices.Sorted(maps.Keys(content)) {
+		nameProperties(content[media].Schema, visited, slices.Concat(path, []string{media})...)
 	}
 }
 
-// nameProperties tells the fields of every struct apart that the generator makes of a schema.
-func nameProperties(schema *openapi3.SchemaRef, visited map[*openapi3.Schema]bool) {
-	if schema == nil || schema.Value == nil || visited[schema.Value] {
+// nameProperties tells the fields of every struct apart that the generator makes of the schema at path, and the types
+// that it makes of enumerations in a union.
+func nameProperties(schema *openapi3.SchemaRef, visited map[*openapi3.Schema]bool, path ...string) {
+	if schema == nil || schema.Ref != "" || schema.Value == nil || visited[schema.Value] {
 		return
 	}
 	s := schema.Value
 	visited[s] = true
+	below := func(names ...string) []string { return slices.Concat(path, names) }
 	fields := reserve()
 	if codegen.SchemaHasAdditionalProperties(s) {
 		fields = reserve("AdditionalProperties", "Get", "Set", "MarshalJSON", "UnmarshalJSON")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		fields.name(name, &s.Properties[name].Extensions)
-		nameProperties(s.Properties[name], visited)
+		nameProperties(s.Properties[name], visited, below(name)...)
 	}
-	nameProperties(s.Items, visited)
-	nameProperties(s.AdditionalProperties.Schema, visited)
-	for _, branch := range slices.Concat(s.AllOf, s.AnyOf, s.OneOf) {
-		nameProperties(branch, visited)
+	nameProperties(s.Items, visited, below("item")...)
+	nameProperties(s.AdditionalProperties.Schema, visited, below("value")...)
+	for i, branch := range slices.Concat(s.AllOf, s.AnyOf, s.OneOf) {
+		nameElements(branch, below(strconv.Itoa(i))...)
+		nameProperties(branch, visited, below(strconv.Itoa(i))...)
+	}
+}
+
+// nameElements names the enumeration that a list or a map in a union is made of. By itself the generator calls it like
+// the list.
+func nameElements(branch *openapi3.SchemaRef, path ...string) {
+	for branch != nil && branch.Ref == "" && branch.Value != nil {
+		element, name := branch.Value.Items, "item"
+		if element == nil {
+			element, name = branch.Value.AdditionalProperties.Schema, "value"
+		}
+		path = append(path, name)
+		if element != nil && element.Ref == "" && (element.Value.Enum != nil || element.Value.Const != nil) {
+			extend(&element.Value.Extensions, goTypeName, codegen.SchemaNameToTypeName(strings.Join(path, "-")))
+		}
+		branch = element
 	}
 }
 
@@ -250,9 +273,11 @@ func (s scope) name(name string, extensions *map[string]any) {
 	}
 }
 
-func rename(extensions *map[string]any, name string) {
+func rename(extensions *map[string]any, name string) { extend(extensions, goName, name) }
+
+func extend(extensions *map[string]any, key, value string) {
 	if *extensions == nil {
 		*extensions = map[string]any{}
 	}
-	(*extensions)[goName] = name
+	(*extensions)[key] = value
 }

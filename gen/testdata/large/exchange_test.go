@@ -438,6 +438,21 @@ func TestExchanges(t *testing.T) {
 			answer: apiserver.Components202JSONResponse{AnyJSONResponse: apiserver.AnyJSONResponse(apitype.Of(1))}, status: 202, want: `1`,
 		},
 		{name: "body by reference", method: "POST", path: "/v1/components", header: asJSON, body: `1`, answer: apiserver.PostComponents200JSONResponse{}, status: 200, want: `null`},
+		{
+			name: "enumerations in unions", method: "POST", path: "/v1/grants", header: asJSON,
+			body:   `{"permissions":["view"],"levels":{"Ada":["high"]},"events":[{"kind":"ended"}]}`,
+			answer: apiserver.Grant202JSONResponse(apitype.Of("later")), status: 202, want: `"later"`,
+			got: func(t *testing.T, request any) {
+				permissions, err := request.(apiserver.GrantRequestObject).Body.Permissions.AsGrantPermissions0()
+				equal(t, "error", err, nil)
+				equal(t, "permissions", permissions, []apiserver.GrantPermissions0Item{"view"})
+			},
+		},
+		{name: "constant in a union", method: "POST", path: "/v1/grants", header: asJSON, body: `{"permissions":"some"}`, status: 422},
+		{
+			name: "anyOf and oneOf", method: "POST", path: "/v1/grants", header: asJSON, body: `{"permissions":"all"}`,
+			answer: apiserver.Grant200JSONResponse(apitype.Of(map[string]any{"permissions": "all"})), status: 200, want: `{"permissions":"all"}`,
+		},
 		{name: "operation without a name", method: "GET", path: "/v1/noid", answer: apiserver.GetV1Noid200JSONResponse{}, status: 200, want: `null`},
 		{name: "parameter of the path item", method: "GET", path: "/v1/noid/" + anID, answer: apiserver.GetSharedParameter200JSONResponse{}, status: 200, want: `null`},
 		{name: "page", method: "GET", path: "/", answer: apiserver.Root200TextHTMLResponse{Body: strings.NewReader("<p>")}, status: 200, want: "<p>"},
