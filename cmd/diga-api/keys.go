@@ -84,6 +84,7 @@ func createKey(ctx context.Context, keys *store.Store, key *apikey.Key) (apikey.
 	secret := apikey.NewSecret()
 	key.ID = apitype.NewUUID()
 	key.LastFourDigits = secret.LastFour()
+	key.CreatedAt = key.CreatedAt.Truncate(time.Microsecond) // as it is stored, so that every listing says the same
 	if err := keys.Create(ctx, *key, secret.Hash()); err != nil {
 		return apikey.Secret{}, fmt.Errorf("create the key: %w", err)
 	}
