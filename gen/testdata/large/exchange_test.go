@@ -453,6 +453,14 @@ func TestExchanges(t *testing.T) {
 			name: "anyOf and oneOf", method: "POST", path: "/v1/grants", header: asJSON, body: `{"permissions":"all"}`,
 			answer: apiserver.Grant200JSONResponse(apitype.Of(map[string]any{"permissions": "all"})), status: 200, want: `{"permissions":"all"}`,
 		},
+		{
+			name: "model or null that is a model", method: "POST", path: "/v1/grants", header: asJSON, body: `{"permissions":"all"}`,
+			answer: of[apiserver.Grant201JSONResponse](`{"url":"https://example.com"}`), status: 201, want: `{"url":"https://example.com"}`,
+		},
+		{
+			name: "model or null that is null", method: "POST", path: "/v1/grants", header: asJSON, body: `{"permissions":"all"}`,
+			answer: apiserver.Grant201JSONResponse{}, status: 201, want: `null`,
+		},
 		{name: "operation without a name", method: "GET", path: "/v1/noid", answer: apiserver.GetV1Noid200JSONResponse{}, status: 200, want: `null`},
 		{name: "parameter of the path item", method: "GET", path: "/v1/noid/" + anID, answer: apiserver.GetSharedParameter200JSONResponse{}, status: 200, want: `null`},
 		{name: "page", method: "GET", path: "/", answer: apiserver.Root200TextHTMLResponse{Body: strings.NewReader("<p>")}, status: 200, want: "<p>"},
