@@ -178,14 +178,21 @@ func nameProperties(schema *openapi3.SchemaRef, visited map[*openapi3.Schema]boo
 	}
 	nameProperties(s.Items, visited, below("item")...)
 	nameProperties(s.AdditionalProperties.Schema, visited, below("value")...)
-	for i, branch := range slices.Concat(s.AllOf, s.AnyOf, s.OneOf) {
-		nameElements(branch, below(strconv.Itoa(i))...)
-		nameProperties(branch, visited, below(strconv.Itoa(i))...)
+	for _, branches := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf} {
+		// A schema or null is no union to the generator.
+		null := slices.ContainsFunc(branches, func(b *openapi3.SchemaRef) bool { return b.Value.Type.Is(openapi3.TypeNull) })
+		for i, branch := range branches {
+			if len(branches) > 2 || !null {
+				nameElements(branch, below(strconv.Itoa(i))...)
+			}
+			nameProperties(branch, visited, below(strconv.Itoa(i))...)
+		}
 	}
 }
 
 // nameElements names the enumeration that a list or a map in a union is made of. By itself the generator calls it like
-// the list.
+// the list or the map, and stops because there are two of the name; its way out is this extension
+// (https://github.com/oapi-codegen/oapi-codegen/issues/832).
 func nameElements(branch *openapi3.SchemaRef, path ...string) {
 	for branch != nil && branch.Ref == "" && branch.Value != nil {
 		element, name := branch.Value.Items, "item"
