@@ -69,9 +69,13 @@ func New(document []byte, options Options) (*Contract, error) {
 	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
 		return nil, fmt.Errorf("load OpenAPI document: %w", located(err, d.unloadable()))
 	}
-	// Examples bind nobody: a wrong one is for those who review the document, no reason not to serve it.
-	if err := c.doc.Validate(context.Background(), openapi3.DisableExamplesValidation()); err != nil {
-		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc)))
+	// Examples and keywords that nobody knows bind nobody: a wrong one is for those who review the document, no reason not
+	// to serve it.
+	lenient := []openapi3.ValidationOption{
+		openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields(d.names()...),
+	}
+	if err := c.doc.Validate(context.Background(), lenient...); err != nil {
+		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc, lenient)))
 	}
 	if dialect := c.doc.JSONSchemaDialect; dialect != "" && dialect != "https://json-schema.org/draft/2020-12/schema" &&
 		!strings.HasPrefix(dialect, "https://spec.openapis.org/oas/") {

@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -57,6 +58,16 @@ func findNull(pointer string, value any, free bool) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// names are the names of all members of all objects, each once.
+func (d *document) names() []string {
+	names := make(map[string]bool)
+	for pointer := range d.offsets {
+		token := pointer[strings.LastIndexByte(pointer, '/')+1:]
+		names[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)] = true
+	}
+	return slices.Collect(maps.Keys(names))
 }
 
 // anyValue are the members of OpenAPI objects and schemas that may be anything.

@@ -120,8 +120,7 @@ func sortedKeys(object map[string]any) []string {
 }
 
 // invalid is the pointer of the innermost schema that kin-openapi finds invalid; empty when it is none of the schemas.
-func invalid(doc *openapi3.T) string {
-	options := []openapi3.ValidationOption{openapi3.DisableExamplesValidation()}
+func invalid(doc *openapi3.T, options []openapi3.ValidationOption) string {
 	if doc.IsOpenAPI31OrLater() {
 		options = append(options, openapi3.IsOpenAPI31OrLater())
 	}

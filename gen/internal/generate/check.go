@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func check(ctx context.Context, data []byte) error {
 		}
 		return fault{message: fmt.Sprintf("line %d is not JSON: %v", line, err)}
 	}
-	w := walk{document: document}
+	w := walk{document: document, annotations: map[string]bool{}}
 	w.object("", document, "document")
 	if err := errors.Join(w.faults...); err != nil {
 		return err
@@ -63,7 +64,12 @@ func check(ctx context.Context, data []byte) error {
 		return fault{"/openapi", "the version must be 3.1"}
 	}
 	// A wrong example changes nothing that is generated; make lint-spec finds it.
-	err = contents.Validate(ctx, openapi3.EnableMultiError(), openapi3.DisableExamplesValidation())
+	annotations := slices.Sorted(maps.Keys(w.annotations))
+	if len(annotations) > 0 {
+		fmt.Fprintf(os.Stderr, "passed over in schemas, as they mean nothing there: %s\n", strings.Join(annotations, ", "))
+	}
+	err = contents.Validate(ctx, openapi3.EnableMultiError(), openapi3.DisableExamplesValidation(),
+		openapi3.AllowExtraSiblingFields(annotations...))
 	if several := (openapi3.MultiError)(nil); errors.As(err, &several) {
 		faults := make([]error, len(several))
 		for i, err := range several {
@@ -120,8 +126,9 @@ func checkOperations(contents *openapi3.T) error {
 
 // walk goes through the objects of a document.
 type walk struct {
-	document any
-	faults   []error
+	document    any
+	faults      []error
+	annotations map[string]bool // names of keywords that mean nothing, but harm nothing
 }
 
 func (w *walk) fault(at pointer, format string, arguments ...any) {
@@ -148,10 +155,49 @@ func (w *walk) object(at pointer, value any, kind string) {
 		case strings.HasPrefix(name, "x-"):
 		case name == "nullable" && kind == "schema":
 			w.fault(at.to(name), "OpenAPI 3.1 ignores nullable; add null to the types instead")
+		case kind == "schema" && isAnnotation(name):
+			w.annotations[name] = true
 		default:
 			w.fault(at.to(name), "the %s has the keyword %q, which is not supported", kind, name)
 		}
 	}
+}
+
+// isAnnotation says whether a keyword that nobody knows is an annotation, as JSON Schema has it (section 6.5 of the core
+// specification): FastAPI writes into schemas whatever else a field was given. A misspelled keyword is not, and neither
+// is one of the specification's own, with its dollar sign.
+func isAnnotation(name string) bool {
+	if strings.HasPrefix(name, "$") {
+		return false
+	}
+	plain := strings.NewReplacer("_", "", "-", "")
+	for known := range kinds["schema"] {
+		if distance(strings.ToLower(plain.Replace(name)), strings.ToLower(known)) <= min(2, len(known)/3) {
+			return false
+		}
+	}
+	return true
+}
+
+// distance is how many letters have to be put in, left out or changed to make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := previous
+			if a[i] != b[j] {
+				cost++
+			}
+			previous = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // member checks a value of a kind that may be in a [list] or a {map}, or "", which is looked into no further.
