@@ -65,7 +65,7 @@ func (d *document) names() []string {
 	names := make(map[string]bool)
 	for pointer := range d.offsets {
 		token := pointer[strings.LastIndexByte(pointer, '/')+1:]
-		names[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)] = true
+		names[tokenUnescaper.Replace(token)] = true
 	}
 	return slices.Collect(maps.Keys(names))
 }
