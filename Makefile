@@ -73,7 +73,7 @@ release: ## build dist/: the program for each platform, a CycloneDX list of what
 	set -e; for platform in $(PLATFORMS); do \
 		program=dist/diga-api_$$(echo $$platform | tr / _); \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(BUILD) -o $$program ./cmd/diga-api; \
-		$(GO) -C deploy run ./sbom $(VERSION) <$$program >$$program.cdx.json; \
+		$(GO) -C tools run ./sbom $(VERSION) <$$program >$$program.cdx.json; \
 	done
 	cd dist && $$(command -v sha256sum || echo shasum -a 256) diga-api_* >SHA256SUMS
 

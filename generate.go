@@ -4,4 +4,4 @@ package diga
 
 // One line makes both targets, so that a document that will not do for one of them changes neither. What it runs is
 // oapi-codegen, in the version of go.mod that tools.go pins; see there what stands around it.
-//go:generate go run ./gen/internal/generate api/openapi.json gen/apiserver.yaml gen/apiclient.yaml
+//go:generate go run ./cmd/contractgen api/openapi.json gen/apiserver.yaml gen/apiclient.yaml

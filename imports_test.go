@@ -22,7 +22,7 @@ func TestImportRules(t *testing.T) {
 		{"client", []string{module + "/api", module + "/server", module + "/gen/apiserver", "github.com/labstack/echo", "github.com/getkin/kin-openapi"},
 			"importing teams get the client and nothing of the server"},
 		{"server", drivers, "the server is given its keys; clienttest serves without a database"},
-		{"server/contract", append(drivers, module+"/gen", module+"/api", module+"/server/apikey"), "it fits any document"},
+		{"contract", append(drivers, module+"/gen", module+"/api", module+"/server/apikey"), "it fits any document"},
 		{"server/store", []string{"github.com/labstack/echo", "github.com/getkin/kin-openapi", module + "/gen/apiserver"}, "the store knows no HTTP"},
 		{"server/apikey", append(drivers, "net/http", "github.com/labstack/echo"), "the domain knows neither HTTP nor SQL"},
 	} {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // Observer is told of every request, for metrics and traces. It is called within the request, by many goroutines at

@@ -13,7 +13,7 @@ import (
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // witness is an Observer that remembers.

@@ -21,7 +21,7 @@ import (
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // Keys is what the server needs of a store. Every error other than apikey.ErrNotFound means that the store could not

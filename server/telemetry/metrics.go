@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/diga-io/diga-api/server"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // buckets are the upper bounds of the histograms in seconds: a look-up takes a fraction of a millisecond, a durable

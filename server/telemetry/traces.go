@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/diga-io/diga-api/server"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // CheckEnvironment says whether the standard variables of OpenTelemetry ask for traces: an endpoint for OTLP, or the

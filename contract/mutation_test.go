@@ -23,7 +23,7 @@ import (
 
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // survivors are the changes of the document that no exchange shows, each with the reason.

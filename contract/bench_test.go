@@ -9,7 +9,7 @@ import (
 
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // discarding is a ResponseWriter that costs nothing, so that the benchmarks measure the layer.

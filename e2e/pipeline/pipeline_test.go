@@ -86,7 +86,7 @@ func TestBadInput(t *testing.T) {
 		t.Skip("compiles for some seconds")
 	}
 	module := copyModule(t)
-	command(t, module, "go", "build", "-o", "generate", "./gen/internal/generate")
+	command(t, module, "go", "build", "-o", "generate", "./cmd/contractgen")
 	document := read(t, module, "api/openapi.json")[0]
 	before := tree(t, filepath.Join(module, "gen"))
 

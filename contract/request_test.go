@@ -15,7 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // bodies is a document with one operation for each kind of body.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 func Example() {

@@ -22,7 +22,7 @@ import (
 	"github.com/diga-io/diga-api/gen/apiclient"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // stub answers every operation with answer, and keeps the request it was asked with. Its methods are generated.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // TestSchema holds bodies to schemas: those of 3.1 with the meaning of JSON Schema 2020-12, those of 3.0 with that of

@@ -17,7 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/server/contract"
+	"github.com/diga-io/diga-api/contract"
 )
 
 // fault is what is wrong with the document, and where: a sentence behind a JSON pointer.
