@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
-	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // discarding is a ResponseWriter that costs nothing, so that the benchmarks measure the layer.
@@ -26,7 +26,7 @@ func BenchmarkNotFound(b *testing.B) {
 		Message string `json:"message"`
 	}
 	notFound := errorBody{"error", "API_KEY_NOT_FOUND", "Error from ApiKeyNotFoundException"}
-	c, err := contract.New(api.Document, contract.Options{
+	c, err := contract.Compile(api.Document, contract.Options{
 		Authenticate: allow, Formats: map[string]func(string) error{"uuid": apitype.CheckUUID},
 	})
 	if err != nil {

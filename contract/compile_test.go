@@ -44,7 +44,7 @@ func TestNothingCompiledPerRequest(t *testing.T) {
 			"500":{"description":"","content":{"application/json":{"schema":{"type":"object","patternProperties":{"a":{}}}}}}}}}},
 		"components":{"schemas":{"S":{"type":"string","minLength":2},
 			"O":{"type":"object","properties":{"s":{"$ref":"#/components/schemas/S"},"t":{"type":["string","null"],"const":"x"}}}}}}`
-	c, err := New([]byte(doc), Options{})
+	c, err := Compile([]byte(doc), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func common(t testing.TB) *schema {
 			"map":{"type":"object","additionalProperties":{"type":"integer"}},
 			"odd":{"oneOf":[{"type":"string"},{"type":"integer"}]}}}}}}}}}},
 		"components":{"schemas":{"Node":{"type":"object","properties":{"next":{"$ref":"#/components/schemas/Node"},"v":{"allOf":[{"type":"integer"}]}}}}}}`
-	c, err := New([]byte(doc), Options{})
+	c, err := Compile([]byte(doc), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package contract
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -56,33 +55,24 @@ type Operation struct {
 	responses  map[int]*response // by status; by its hundreds for a range like 4XX; 0 is the default
 }
 
-// New compiles an OpenAPI document, JSON, of version 3.0 or later. An error names the JSON pointer of what is wrong.
-func New(document []byte, options Options) (*Contract, error) {
-	c := &Contract{options: options, routes: make(map[route]*Operation)}
+// Compile reads and compiles a document, for callers that have no use for warnings. An error lists every finding that is
+// an error.
+func Compile(data []byte, options Options) (*Contract, error) {
+	d, findings := Read(data)
+	if d == nil {
+		return nil, fmt.Errorf("read OpenAPI document: %w", Errors(findings))
+	}
+	return New(d, options)
+}
+
+// New compiles a document for enforcement.
+func New(d *Document, options Options) (*Contract, error) {
+	c := &Contract{options: options, routes: make(map[route]*Operation), doc: d.model}
 	if c.options.MaxBodyBytes <= 0 {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
-	d, err := parseDocument(document)
-	if err != nil {
-		return nil, fmt.Errorf("read OpenAPI document: %w", err)
-	}
-	if c.doc, err = openapi3.NewLoader().LoadFromData(document); err != nil {
-		return nil, fmt.Errorf("load OpenAPI document: %w", located(err, d.unloadable()))
-	}
-	// Examples and keywords that nobody knows bind nobody: a wrong one is for those who review the document, no reason not
-	// to serve it.
-	lenient := []openapi3.ValidationOption{
-		openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields(d.names()...),
-	}
-	if err := c.doc.Validate(context.Background(), lenient...); err != nil {
-		return nil, fmt.Errorf("validate OpenAPI document: %w", located(err, invalid(c.doc, lenient)))
-	}
-	if dialect := c.doc.JSONSchemaDialect; dialect != "" && dialect != "https://json-schema.org/draft/2020-12/schema" &&
-		!strings.HasPrefix(dialect, "https://spec.openapis.org/oas/") {
-		return nil, fmt.Errorf("compile OpenAPI document: /jsonSchemaDialect: %s is not JSON Schema 2020-12", dialect)
-	}
-	// The compiler ends with New: nobody can compile a schema when a request comes.
-	compiler, err := newCompiler(d, c.doc, options.Formats)
+	// The compiler is discarded after New, so requests never compile schemas.
+	compiler, err := newCompiler(d.tree, c.doc, options.Formats)
 	if err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
-	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // TestPublished holds the published document to what the layer is for.
@@ -49,7 +49,7 @@ func TestPublished(t *testing.T) {
 }
 
 func TestOperations(t *testing.T) {
-	c, err := contract.New([]byte(document("3.1.0", `{
+	c, err := contract.Compile([]byte(document("3.1.0", `{
 		"/b/{id}":{"get":{"operationId":"b","parameters":[{"name":"id","in":"path","required":true,"schema":{}}],"responses":{"200":{"description":""}}}},
 		"/a:go":{"put":{"operationId":"p","responses":{"200":{"description":""}}},"get":{"operationId":"g","responses":{"200":{"description":""}}}}}`)),
 		contract.Options{})
@@ -69,7 +69,7 @@ func TestOperations(t *testing.T) {
 }
 
 func TestExample(t *testing.T) {
-	c, err := contract.New([]byte(document("3.1.0", `{"/":{"get":{"responses":{
+	c, err := contract.Compile([]byte(document("3.1.0", `{"/":{"get":{"responses":{
 		"200":{"description":"","content":{
 			"text/plain":{"example":"no JSON"},
 			"application/json":{"schema":{},"example":{"z": [1, 2.50],  "a":"<&>"}}}},
@@ -115,15 +115,15 @@ func TestNewRefuses(t *testing.T) {
 		{"keyword of the wrong type in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","maxLength":"x"}}`), "/components/schemas/A/items:"},
 		{"keyword only the metaschema knows", schemas("3.1.0", `"A":{"type":"object","properties":{"a":{"type":"array","uniqueItems":"x","minItems":1.5}}}`), "/components/schemas/A/properties/a"},
 		{"pattern", schemas("3.1.0", `"A":{"type":"object","properties":{"x/y":{"pattern":"("}}}`),
-			"schema /components/schemas/A/properties/x~1y"},
-		{"pattern in 3.0", schemas("3.0.3", `"A":{"type":"string","pattern":"("}`), "schema /components/schemas/A:"},
+			"/components/schemas/A/properties/x~1y"},
+		{"pattern in 3.0", schemas("3.0.3", `"A":{"type":"string","pattern":"("}`), "/components/schemas/A:"},
 		{"nested pattern in 3.0", schemas("3.0.3", `"A":{"type":"array","items":{"type":"string","pattern":"("}}`),
-			"schema /components/schemas/A/items:"},
+			"/components/schemas/A/items:"},
 		{"pattern that only ECMA knows", get(`{"name":"q","in":"query","schema":{"type":"string","pattern":"(?=a)"}}`),
-			"schema /paths/~1a~1b/get/parameters/0/schema:"},
-		{"type that is none", schemas("3.1.0", `"A":{"type":"text"}`), "schema /components/schemas/A:"},
+			"/paths/~1a~1b/get/parameters/0/schema:"},
+		{"type that is none", schemas("3.1.0", `"A":{"type":"text"}`), "/components/schemas/A:"},
 		{"reference to nothing", schemas("3.1.0", `"A":{"$ref":"#/components/schemas/B"}`), "/components/schemas/B"},
-		{"nested reference to nothing", schemas("3.1.0", `"A":{"if":{"$ref":"#/components/schemas/B"}}`), "schema /components/schemas/A/if:"},
+		{"nested reference to nothing", schemas("3.1.0", `"A":{"if":{"$ref":"#/components/schemas/B"}}`), "/components/schemas/A/if:"},
 		{"reference outside", schemas("3.1.0", `"A":{"$ref":"other.json#/A"}`), "other.json"},
 		{"reference outside, below", schemas("3.1.0", `"A":{"$defs":{"x":{"$ref":"https://example.com/"}},"$ref":"#/components/schemas/A/$defs/x"}`), "example.com"},
 		{"parameter that is not in the path", get(`{"name":"id","in":"path","required":true,"schema":{}}`), `[id]`},
@@ -138,7 +138,7 @@ func TestNewRefuses(t *testing.T) {
 		{"undeclared security scheme", document("3.1.0", `{"/":{"get":{"security":[{"key":[]}],"responses":{"200":{"description":""}}}}}`), `"key"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := contract.New([]byte(test.doc), contract.Options{})
+			_, err := contract.Compile([]byte(test.doc), contract.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v does not say %s", err, test.want)
 			}
@@ -169,7 +169,7 @@ func TestNewOfHalves(t *testing.T) {
 					t.Fatalf("%v: %s", reason, data)
 				}
 			}()
-			c, err := contract.New(data, contract.Options{Authenticate: allow})
+			c, err := contract.Compile(data, contract.Options{Authenticate: allow})
 			if (c == nil) == (err == nil) {
 				t.Error("neither a contract nor an error, or both")
 			}
@@ -230,7 +230,7 @@ func BenchmarkNew(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := contract.New(doc, contract.Options{Authenticate: allow}); err != nil {
+				if _, err := contract.Compile(doc, contract.Options{Authenticate: allow}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -246,7 +246,7 @@ func FuzzNew(f *testing.F) {
 	f.Add([]byte(`{"openapi":"3.1.0","paths":{"/":{"get":null}}}`))
 	f.Add([]byte(`{"openapi":"3.1.0","components":{"schemas":{"A":null}}}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		c, err := contract.New(doc, contract.Options{Authenticate: allow})
+		c, err := contract.Compile(doc, contract.Options{Authenticate: allow})
 		if (c == nil) == (err == nil) {
 			t.Error("neither a contract nor an error, or both")
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func Example() {
-	compiled, err := contract.New([]byte(`{
+	compiled, err := contract.Compile([]byte(`{
 		"openapi": "3.1.0", "info": {"title": "Pets", "version": "1"},
 		"paths": {"/pets/{id}": {"get": {
 			"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer", "minimum": 1}}],

@@ -22,8 +22,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
-	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // survivors are the changes of the document that no exchange shows, each with the reason.
@@ -116,7 +116,7 @@ type exchange struct {
 
 // verdicts holds the exchanges to a document: for each, whether it passes or what is found to break the contract.
 func verdicts(document []byte, exchanges []exchange) ([]string, error) {
-	c, err := contract.New(document, contract.Options{
+	c, err := contract.Compile(document, contract.Options{
 		Authenticate: func(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 			if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
 				return errors.New("no credentials")

@@ -45,7 +45,7 @@ const errorAnswers = `"4XX":{"description":"","content":{"application/json":{"sc
 
 func newService(t testing.TB, doc string, options contract.Options, handler echo.HandlerFunc) *service {
 	t.Helper()
-	c, err := contract.New([]byte(doc), options)
+	c, err := contract.Compile([]byte(doc), options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/diga-io/diga-api/server/apikey"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/server/apikey"
 )
 
 // The error bodies that no example of the contract gives, in the shape of its ErrorResponseSchema.

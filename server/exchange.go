@@ -12,8 +12,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/diga-io/diga-api/server/apikey"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/server/apikey"
 )
 
 // exchange is what the server learns about one request on its way: made by observe, filled by those it passes, and

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/contract"
 )
 
 // witness is an Observer that remembers.

@@ -18,10 +18,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
-	"github.com/diga-io/diga-api/contract"
 )
 
 // Keys is what the server needs of a store. Every error other than apikey.ErrNotFound means that the store could not
@@ -117,7 +117,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 // newContract compiles document with the authentication of auth.go, the only kind that is implemented.
 func newContract(document []byte, options Options) (*contract.Contract, error) {
 	authenticator := authenticator{keys: options.Keys, now: options.Now}
-	compiled, err := contract.New(document, contract.Options{
+	compiled, err := contract.Compile(document, contract.Options{
 		Authenticate: authenticator.authenticate,
 		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
 		MaxBodyBytes: maxBodyBytes,

@@ -16,8 +16,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 
-	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // fault is what is wrong with the document, and where: a sentence behind a JSON pointer.
@@ -79,7 +79,7 @@ func check(ctx context.Context, data []byte) error {
 	} else if err != nil {
 		return located(err)
 	}
-	_, err = contract.New(data, contract.Options{
+	_, err = contract.Compile(data, contract.Options{
 		Authenticate: func(context.Context, *openapi3filter.AuthenticationInput) error { return nil },
 		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
 	})

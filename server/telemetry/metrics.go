@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/server"
 )
 
 // buckets are the upper bounds of the histograms in seconds: a look-up takes a fraction of a millisecond, a durable

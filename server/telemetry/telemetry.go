@@ -11,8 +11,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/server"
 )
 
 // Build says what is running, for the metric diga_build_info and the resource of the traces.

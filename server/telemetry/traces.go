@@ -18,8 +18,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/server"
 )
 
 // CheckEnvironment says whether the standard variables of OpenTelemetry ask for traces: an endpoint for OTLP, or the

@@ -19,10 +19,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiclient"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
-	"github.com/diga-io/diga-api/contract"
 )
 
 // stub answers every operation with answer, and keeps the request it was asked with. Its methods are generated.
@@ -514,7 +514,7 @@ func TestEveryOperationIsRouted(t *testing.T) {
 }
 
 var compile = sync.OnceValue(func() *contract.Contract {
-	c, err := contract.New(api.Document, contract.Options{
+	c, err := contract.Compile(api.Document, contract.Options{
 		Authenticate: func(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 			if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
 				return errors.New("no credentials")
