@@ -164,7 +164,7 @@ func uncontracted(b *testing.B, operations *operations, options Options) http.Ha
 	}
 	authenticator := authenticator{keys: options.Keys, now: options.Now}
 	e := echo.New()
-	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
+	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
 	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			input := &openapi3filter.AuthenticationInput{RequestValidationInput: &openapi3filter.RequestValidationInput{Request: c.Request()}}

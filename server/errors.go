@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// The error bodies that no example of the contract gives, in the shape of its ErrorResponseSchema.
+// The error bodies for which the contract has no example, in the shape of its ErrorResponseSchema.
 const (
 	bodyUnauthorized     = `{"status":"error","error_code":"UNAUTHORIZED","message":"Invalid or missing API key"}`
 	bodyForbidden        = `{"status":"error","error_code":"FORBIDDEN","message":"Missing required permissions"}`
@@ -25,19 +26,19 @@ const (
 	bodyInternal         = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
 )
 
-// errorWriter turns errors into answers. It is the only writer of error bodies: the caller gets a constant, the cause
+// errorWriter turns errors into responses. It is the only writer of error bodies: the client gets a constant, the cause
 // goes to the log.
 type errorWriter struct {
-	contract *contract.Contract
 	logger   *slog.Logger
+	observer Observer
 }
 
-// write is echo's HTTPErrorHandler. Echo may call it after an answer was sent, or twice: the first one stands.
+// write is echo's HTTPErrorHandler. Echo may call it after a response was sent, or twice: the first response stands.
 func (w errorWriter) write(err error, c echo.Context) {
 	response := c.Response()
 	if response.Committed {
-		if _, ours := errors.AsType[*contract.ResponseError](err); ours {
-			w.log(err, c) // the answer of this very function broke the contract
+		if _, ok := errors.AsType[*contract.ResponseError](err); ok {
+			w.log(c.Request().Context(), err) // the response of this very function broke the contract
 		}
 		return
 	}
@@ -45,15 +46,16 @@ func (w errorWriter) write(err error, c echo.Context) {
 	response.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	response.WriteHeader(status)
 	if _, err := response.Write(body); err != nil {
-		w.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "answer not sent", slog.String("cause", err.Error()))
+		w.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "response not sent", slog.String("cause", err.Error()))
 	}
 }
 
-// answer decides the status and the body of the answer to err, and sets the headers that belong to it.
+// answer returns the status and the body of the response to err, and sets the headers that belong to it.
 func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte) {
 	var (
+		ctx       = c.Request().Context()
 		header    = c.Response().Header()
-		operation = w.contract.Operation(c.Request().Method, c.Path())
+		operation = exchangeOf(ctx).operation
 	)
 	routing, isRouting := errors.AsType[*echo.HTTPError](err)
 	switch {
@@ -76,35 +78,41 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		header.Set(echo.HeaderAllow, strings.TrimPrefix(allow, http.MethodOptions+", "))
 		return http.StatusMethodNotAllowed, []byte(bodyMethodNotAllowed)
 	case isRouting && routing.Code == http.StatusBadRequest:
-		// The generated code could not bind what the document allows, such as an integer beyond 64 bits.
+		// The generated code cannot bind some values that the document allows, such as an integer beyond 64 bits.
 		return http.StatusUnprocessableEntity, validationError([]contract.Violation{{In: "request", Message: "Input should fit its type"}})
 	}
-	if malformed, ok := errors.AsType[*contract.RequestError](err); ok {
-		exchangeOf(c.Request().Context()).violated(directionRequest, http.StatusUnprocessableEntity, malformed.Violations)
-		return http.StatusUnprocessableEntity, validationError(malformed.Violations)
+	if invalid, ok := errors.AsType[*contract.RequestError](err); ok {
+		w.violated(operation, "request", http.StatusUnprocessableEntity, invalid.Violations)
+		return http.StatusUnprocessableEntity, validationError(invalid.Violations)
 	}
-	w.log(err, c)
+	w.log(ctx, err)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
 }
 
-// log tells the operator the cause of a 500, once.
-func (w errorWriter) log(err error, c echo.Context) {
-	ctx := c.Request().Context()
-	if broken, ok := errors.AsType[*contract.ResponseError](err); ok {
-		exchangeOf(ctx).violated(directionResponse, broken.Status, broken.Violations)
+// log logs the cause of a 500, once.
+func (w errorWriter) log(ctx context.Context, err error) {
+	x := exchangeOf(ctx)
+	if invalid, ok := errors.AsType[*contract.ResponseError](err); ok {
+		w.violated(x.operation, "response", invalid.Status, invalid.Violations)
 	}
 	attributes := []slog.Attr{
-		slog.String("request_id", exchangeOf(ctx).requestID),
-		slog.String("operation", operationID(w.contract.Operation(c.Request().Method, c.Path()))),
+		slog.String("request_id", x.requestID),
+		slog.String("operation", x.operationID()),
 		slog.String("cause", err.Error()),
 	}
 	if panicked, ok := errors.AsType[*panicError](err); ok {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
 	}
-	w.logger.LogAttrs(ctx, slog.LevelError, "request not answered as it should be", attributes...)
+	w.logger.LogAttrs(ctx, slog.LevelError, "request failed", attributes...)
 }
 
-// example is the body that the document itself gives for status, or else fallback.
+func (w errorWriter) violated(operation *contract.Operation, direction string, status int, violations []contract.Violation) {
+	for _, violation := range violations {
+		w.observer.Violation(operation, direction, status, violation.Keyword)
+	}
+}
+
+// example returns the example body that the document declares for status, or fallback if there is none.
 func example(operation *contract.Operation, status int, fallback string) []byte {
 	if operation != nil {
 		if body := operation.Example(status); body != nil {
@@ -114,14 +122,14 @@ func example(operation *contract.Operation, status int, fallback string) []byte 
 	return []byte(fallback)
 }
 
-// detail is an item of HTTPValidationError, in the words of FastAPI.
+// detail is an item of HTTPValidationError, worded as FastAPI words it.
 type detail struct {
 	Loc  []any  `json:"loc"`
 	Msg  string `json:"msg"`
 	Type string `json:"type"`
 }
 
-// detailTypes are the names that pydantic, which the publisher's clients know, has for the keywords of JSON Schema
+// detailTypes maps the keywords of JSON Schema to the error types of pydantic, which the publisher's clients know
 // (https://docs.pydantic.dev/latest/errors/validation_errors/).
 var detailTypes = map[string]string{
 	"required":             "missing",
@@ -144,7 +152,7 @@ var detailTypes = map[string]string{
 	"maxBytes":             "too_large",
 }
 
-// detailOf says a violation as FastAPI does: loc leads from the part of the request to the offending value.
+// detailOf converts a violation to FastAPI's form: loc leads from the part of the request to the invalid value.
 func detailOf(violation contract.Violation) detail {
 	d := detail{Loc: []any{violation.In}, Msg: violation.Message, Type: detailTypes[violation.Keyword]}
 	if violation.Name != "" {
@@ -172,10 +180,10 @@ func detailOf(violation contract.Violation) detail {
 	return d
 }
 
-// pointerToken undoes the escapes of a JSON pointer (RFC 6901).
+// pointerToken unescapes a token of a JSON pointer (RFC 6901).
 var pointerToken = strings.NewReplacer("~1", "/", "~0", "~")
 
-// validationError is the body of a 422. Nothing of the input is in it.
+// validationError returns the body of a 422. It contains no value that the client sent.
 func validationError(violations []contract.Violation) []byte {
 	details := make([]detail, len(violations))
 	for i, violation := range violations {
@@ -190,14 +198,14 @@ func validationError(violations []contract.Violation) []byte {
 	return body
 }
 
-// recoverPanic turns a panic into an error, so that the caller gets the declared 500 and the operator the stack.
+// recoverPanic turns a panic into an error, so that the client gets the declared 500 and the log the stack.
 func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			switch cause := recover(); cause {
 			case nil:
 			case http.ErrAbortHandler:
-				panic(cause) // net/http ends the connection without a word, as asked
+				panic(cause) // net/http aborts the connection
 			default:
 				err = &panicError{cause: cause, stack: debug.Stack()}
 			}

@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,127 +14,84 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// exchange is what the server learns about one request on its way: made by observe, filled by those it passes, and
-// read by the log line at its end. It is the request's context, too, so that carrying it costs nothing more.
+// exchange is what the server knows about one request. observe creates it, the layers below fill it, and the log line
+// at the end of the request reports it.
 type exchange struct {
-	context.Context // of the connection
-
-	deadline time.Time
-	arming   sync.Mutex
-	armed    atomic.Pointer[armed] // nil until somebody waits
-
 	requestID     string
+	operation     *contract.Operation // nil outside the contract
 	caller        apikey.Key
-	authenticated bool // whether caller says who is calling
-	violations    []Violation
-}
-
-// armed is the deadline with a timer.
-type armed struct {
-	context.Context
-	cancel context.CancelFunc
-}
-
-// Deadline implements context.Context.
-func (x *exchange) Deadline() (time.Time, bool) {
-	if outer, ok := x.Context.Deadline(); ok && outer.Before(x.deadline) {
-		return outer, true
-	}
-	return x.deadline, true
-}
-
-// Done implements context.Context. The timer is made here, for the first who waits: an eighth of what a request costs
-// in this package would go into timers that nobody looks at.
-func (x *exchange) Done() <-chan struct{} {
-	a := x.armed.Load()
-	if a == nil {
-		x.arming.Lock()
-		defer x.arming.Unlock()
-		if a = x.armed.Load(); a == nil {
-			a = new(armed)
-			a.Context, a.cancel = context.WithDeadline(x.Context, x.deadline)
-			x.armed.Store(a)
-		}
-	}
-	return a.Done()
-}
-
-// Err implements context.Context.
-func (x *exchange) Err() error {
-	if a := x.armed.Load(); a != nil {
-		return a.Err()
-	}
-	if err := x.Context.Err(); err != nil {
-		return err
-	}
-	if !time.Now().Before(x.deadline) {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
-// end stops the timer. Who still waits is told when net/http ends the context of the connection's request.
-func (x *exchange) end() {
-	if a := x.armed.Load(); a != nil {
-		a.cancel()
-	}
+	authenticated bool // whether caller is set
 }
 
 type exchangeKey struct{}
 
-// Value implements context.Context.
-func (x *exchange) Value(key any) any {
-	if key == (exchangeKey{}) {
-		return x
-	}
-	return x.Context.Value(key)
-}
-
-// exchangeOf finds the exchange of the request that ctx belongs to. Outside a request of this server it panics.
+// exchangeOf returns the exchange of the request that ctx belongs to. It panics outside a request of this server.
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// observe gives the request its id and its deadline, and tells the log and the observer when it has been answered.
+// operationID returns the operationId of the document, or "" outside the contract.
+func (x *exchange) operationID() string {
+	if x.operation == nil {
+		return ""
+	}
+	return x.operation.ID
+}
+
+// Observer is notified of every request, for metrics and traces. Its methods are called by many goroutines at the same
+// time. Package telemetry implements it, so that this package depends on no monitoring system.
+type Observer interface {
+	// Begin is called when a request has been routed to operation, which is nil outside the contract. It returns the
+	// context of the request, and a function that is called with the status sent and the time taken. The method is one
+	// that HTTP defines, or "other", so that clients cannot choose it freely.
+	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration))
+	// Violation is called for each way in which a request, or a response of this server, broke the contract. The
+	// direction is "request" or "response"; the status is that of the answer to the request, or of the response that
+	// was withheld; for keyword see contract.Violation.
+	Violation(operation *contract.Operation, direction string, status int, keyword string)
+}
+
+// noObserver is used when Options has no Observer.
+type noObserver struct{}
+
+func (noObserver) Begin(ctx context.Context, _ *contract.Operation, _ string, _ http.Header) (context.Context, func(int, time.Duration)) {
+	return ctx, func(int, time.Duration) {}
+}
+func (noObserver) Violation(*contract.Operation, string, int, string) {}
+
+// observe assigns the request its id and deadline. When the request has been answered it writes the log line and
+// notifies the observer.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			request := c.Request()
-			operation := compiled.Operation(request.Method, c.Path())
 			method := knownMethod(request.Method)
-			observed := options.Observer.Begin(request.Context(), operation, method, request.Header)
 			x := &exchange{
-				Context:   observed,
-				deadline:  start.Add(options.Timeout),
 				requestID: requestID(request.Header.Get(echo.HeaderXRequestID)),
+				operation: compiled.Operation(request.Method, c.Path()),
 			}
-			defer x.end()
-			c.SetRequest(request.WithContext(x))
+			ctx, end := options.Observer.Begin(request.Context(), x.operation, method, request.Header)
+			ctx, cancel := context.WithDeadline(context.WithValue(ctx, exchangeKey{}, x), start.Add(options.Timeout))
+			defer cancel()
+			c.SetRequest(request.WithContext(ctx))
 			c.Response().Header().Set(echo.HeaderXRequestID, x.requestID)
 
-			// Deferred, because a response that breaks off in the middle ends in a panic, which net/http expects.
+			// Deferred, because a response that is aborted half-way ends in a panic, which net/http expects.
 			defer func() {
-				duration := time.Since(start)
-				status := c.Response().Status
-				defer options.Observer.End(x, Outcome{
-					Operation: operation, Method: method, Status: status, Duration: duration, Violations: x.violations,
-				})
-				if !options.Logger.Enabled(x, slog.LevelInfo) {
-					return
-				}
-				// Five attributes, no more, fit into a log record without an allocation.
-				routed := slog.String("method", method)
-				if operation != nil {
-					routed = slog.String("operation", operation.ID)
-				}
-				attributes := append(make([]slog.Attr, 0, 5),
+				duration, status := time.Since(start), c.Response().Status
+				end(status, duration)
+				attributes := []slog.Attr{
 					slog.String("request_id", x.requestID),
-					routed,
+					slog.String("method", method),
 					slog.Int("status", status),
-					slog.Int64("duration_us", duration.Microseconds()))
+					slog.Int64("duration_us", duration.Microseconds()),
+				}
+				if x.operation != nil {
+					attributes[1] = slog.String("operation", x.operation.ID)
+				}
 				if x.authenticated {
 					attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
 				}
-				options.Logger.LogAttrs(x, slog.LevelInfo, "request", attributes...)
+				options.Logger.LogAttrs(ctx, slog.LevelInfo, "request", attributes...)
 			}()
 			if err := next(c); err != nil {
 				c.Error(err)
@@ -146,30 +101,31 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	}
 }
 
-// operationID is the operationId of the document; empty outside the document.
-func operationID(operation *contract.Operation) string {
-	if operation == nil {
-		return ""
+// knownMethod returns the method, or "other" for one that HTTP does not define, so that clients cannot write text of
+// their choice into the log and the metrics.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
 	}
-	return operation.ID
+	return "other"
 }
 
-// maxRequestID is the length in bytes up to which the caller's request id is taken over.
+// maxRequestID is the length in bytes up to which the client's request id is used.
 const maxRequestID = 128
 
-// requestID takes over the id that the caller sent, if it is sane: printable ASCII of at most maxRequestID bytes.
-// Otherwise it makes one.
+// requestID returns the id that the client sent if it is printable ASCII of at most maxRequestID bytes, and otherwise a
+// new one.
 func requestID(sent string) string {
-	sane := sent != "" && len(sent) <= maxRequestID
-	for i := 0; sane && i < len(sent); i++ {
-		sane = ' ' <= sent[i] && sent[i] <= '~'
+	valid := sent != "" && len(sent) <= maxRequestID
+	for i := 0; valid && i < len(sent); i++ {
+		valid = ' ' <= sent[i] && sent[i] <= '~'
 	}
-	if sane {
+	if valid {
 		return sent
 	}
-	// Unique, not secret, so the cheaper generator will do.
 	var random [16]byte
-	binary.NativeEndian.PutUint64(random[:8], rand.Uint64())
-	binary.NativeEndian.PutUint64(random[8:], rand.Uint64())
+	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	return hex.EncodeToString(random[:])
 }

@@ -1,72 +1,150 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"sync"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apiserver"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
-// An exchange is a context whose deadline has no timer until somebody waits; nobody can tell from outside.
-func TestExchangeIsAContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		outer, abandon := context.WithCancel(context.WithValue(t.Context(), exchangeKey{}, "of another"))
-		make := func() *exchange { return &exchange{Context: outer, deadline: start.Add(2 * time.Second)} }
+// witness is an Observer that records what it is told of one request.
+type witness struct {
+	operation  *contract.Operation
+	method     string
+	begun      int
+	statuses   []int
+	violations []violation
+}
 
-		asked, waited, raced, derived := make(), make(), make(), make()
-		child, cancel := context.WithCancel(derived)
-		defer cancel()
-		if asked.Err() != nil || waited.Err() != nil {
-			t.Error("over before it began")
-		}
-		if deadline, ok := asked.Deadline(); !ok || !deadline.Equal(start.Add(2*time.Second)) {
-			t.Errorf("deadline %v, %t", deadline, ok)
-		}
-		var group sync.WaitGroup
-		for range 8 {
-			group.Go(func() { <-raced.Done() })
-		}
-		<-waited.Done()
-		group.Wait()
-		<-child.Done()
-		if passed := time.Since(start); passed != 2*time.Second {
-			t.Errorf("it ended after %s", passed)
-		}
-		for name, x := range map[string]context.Context{"asked": asked, "waited": waited, "raced": raced, "derived": child} {
-			if err := x.Err(); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		<-asked.Done() // which nobody waited for in time
-		if exchangeOf(asked) != asked {
-			t.Error("it does not find itself")
-		}
+type violation struct {
+	operation *contract.Operation
+	direction string
+	status    int
+	keyword   string
+}
 
-		ended, abandoned, late := make(), make(), make()
-		for _, x := range []*exchange{ended, abandoned, late} {
-			x.deadline = time.Now().Add(time.Hour)
-		}
-		ended.Done()
-		ended.end()
-		if <-ended.Done(); !errors.Is(ended.Err(), context.Canceled) {
-			t.Errorf("ended: %v", ended.Err())
-		}
-		waiting := abandoned.Done()
-		abandon()
-		<-waiting
-		<-late.Done()
-		for name, x := range map[string]*exchange{"abandoned": abandoned, "late": late} {
-			if !errors.Is(x.Err(), context.Canceled) {
-				t.Errorf("%s: %v", name, x.Err())
+func (w *witness) Begin(ctx context.Context, operation *contract.Operation, method string, _ http.Header) (context.Context, func(int, time.Duration)) {
+	w.operation, w.method = operation, method
+	w.begun++
+	return ctx, func(status int, _ time.Duration) { w.statuses = append(w.statuses, status) }
+}
+
+func (w *witness) Violation(operation *contract.Operation, direction string, status int, keyword string) {
+	w.violations = append(w.violations, violation{operation, direction, status, keyword})
+}
+
+// However a request ends, the observer is notified once, and the log has one line.
+func TestObserver(t *testing.T) {
+	teapot := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+		return visit(func(w http.ResponseWriter) error {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusTeapot)
+			return nil
+		}), nil
+	}
+	abort := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic(http.ErrAbortHandler) }
+	id := apitype.NewUUID().String()
+	for name, test := range map[string]struct {
+		handler   wrong
+		method    string
+		path      string
+		operation bool
+		status    int
+		violation *violation
+	}{
+		"unfit request":    {nil, "DELETE", "/v1/api_key/nope", true, 422, &violation{nil, "request", 422, "format"}},
+		"unfit response":   {teapot, "DELETE", "/v1/api_key/" + id, true, 500, &violation{nil, "response", 418, "responses"}},
+		"aborted":          {abort, "DELETE", "/v1/api_key/" + id, true, 200, nil},
+		"unknown path":     {nil, "GET", "/secrets", false, 404, nil},
+		"more segments":    {nil, "DELETE", "/v1/api_key/a/b", false, 404, nil},
+		"unknown method":   {nil, "EXPLODE", "/v1/api_key/" + id, false, 405, nil},
+		"the document":     {nil, "GET", "/openapi.json", false, 200, nil},
+		"another document": {nil, "POST", "/openapi.json", false, 405, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			witness := new(witness)
+			options := Options{Keys: anybody{}, Observer: witness, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+			handler, err := newHandler(api.Document, wrongHandler{operation: test.handler}, options.withDefaults())
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		sooner, stop := context.WithTimeout(t.Context(), time.Second)
-		defer stop()
-		if deadline, _ := (&exchange{Context: sooner, deadline: time.Now().Add(time.Hour)}).Deadline(); time.Until(deadline) > time.Second {
-			t.Errorf("the caller's deadline is sooner than %v", deadline)
-		}
-	})
+			request := httptest.NewRequestWithContext(t.Context(), test.method, test.path, nil)
+			request.Header.Set("Authorization", "Bearer x")
+			func() {
+				defer func() {
+					if cause := recover(); cause != nil && cause != any(http.ErrAbortHandler) {
+						panic(cause)
+					}
+				}()
+				handler.ServeHTTP(httptest.NewRecorder(), request)
+			}()
+			if witness.begun != 1 || !slices.Equal(witness.statuses, []int{test.status}) {
+				t.Errorf("notified of %d requests with statuses %v, want one of %d", witness.begun, witness.statuses, test.status)
+			}
+			if (witness.operation != nil) != test.operation || witness.method != strings.Replace(test.method, "EXPLODE", "other", 1) {
+				t.Errorf("notified of %v %s", witness.operation, witness.method)
+			}
+			var want []violation
+			if test.violation != nil {
+				test.violation.operation = witness.operation
+				want = append(want, *test.violation)
+			}
+			if !slices.Equal(witness.violations, want) {
+				t.Errorf("violations %+v", witness.violations)
+			}
+			if strings.Count(log.String(), `"msg":"request"`) != 1 {
+				t.Errorf("logged %s", log.String())
+			}
+		})
+	}
+}
+
+// The context of a handler ends at the request's deadline, or as soon as the client hangs up.
+func TestRequestContext(t *testing.T) {
+	for name, test := range map[string]struct {
+		hangUp time.Duration
+		want   error
+	}{
+		"deadline": {time.Hour, context.DeadlineExceeded},
+		"hung up":  {time.Second, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ended error
+				wait := func(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+					<-ctx.Done()
+					ended = ctx.Err()
+					return nil, ended
+				}
+				options := Options{Keys: anybody{}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+				handler, err := newHandler(api.Document, wrongHandler{operation: wait}, options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				client, hangUp := context.WithCancel(t.Context())
+				time.AfterFunc(test.hangUp, hangUp)
+				request := httptest.NewRequestWithContext(client, "DELETE", "/v1/api_key/"+apitype.NewUUID().String(), nil)
+				request.Header.Set("Authorization", "Bearer x")
+				start := time.Now()
+				handler.ServeHTTP(httptest.NewRecorder(), request)
+				if !errors.Is(ended, test.want) || time.Since(start) > options.Timeout {
+					t.Errorf("ended after %s with %v", time.Since(start), ended)
+				}
+				hangUp()
+			})
+		})
+	}
 }

@@ -73,7 +73,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	if o.Observer == nil {
-		o.Observer = nobody{}
+		o.Observer = noObserver{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -92,7 +92,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	}
 
 	e := echo.New()
-	e.HTTPErrorHandler = errorWriter{contract: compiled, logger: options.Logger}.write
+	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
 	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {

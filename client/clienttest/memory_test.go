@@ -51,7 +51,3 @@ func (w whole) List(ctx context.Context, filter store.Filter) iter.Seq2[apikey.K
 		}
 	}
 }
-
-func (w whole) Empty(ctx context.Context) (bool, error) {
-	return len(w.list(func(stored) bool { return true })) == 0, ctx.Err()
-}

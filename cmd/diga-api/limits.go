@@ -57,7 +57,6 @@ type connections struct {
 	waiting list.List                  // of net.Conn, the longest first
 	dropped *prometheus.CounterVec
 	gauge   prometheus.GaugeFunc
-	grown   func(open int) // told of each new one; may be nil
 }
 
 func newConnections(most int) *connections {
@@ -121,9 +120,6 @@ func (c *connections) admit(conn net.Conn) {
 		hangUp(victim)
 	}
 	c.open[conn] = c.waiting.PushBack(conn)
-	if c.grown != nil {
-		c.grown(len(c.open))
-	}
 }
 
 // hangUp closes conn without the goodbye of TLS, which could block on a slow reader.

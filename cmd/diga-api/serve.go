@@ -92,7 +92,6 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	defer closeTelemetry(ctx, observer, logger)
 	logger = slog.New(observer.LogHandler(logger.Handler()))
 	connections := newConnections(settings.limits.connections)
-	connections.grown = newMemoryLimit().allow
 	observer.Register(poolMetrics{keys.Stats}, connections)
 	options := server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: settings.limits.request}
 	if settings.docs {

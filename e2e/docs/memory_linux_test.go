@@ -18,6 +18,7 @@ import (
 // all of them busy.
 func TestMemory(t *testing.T) {
 	const connections, requests = 2000, 5
+	t.Setenv("GOMEMLIMIT", "98MiB") // as in deploy/
 	server := serve(t, "--log-level", "error", "--request-timeout", "1m")
 	idle := peakMemory(t, server.Process.Pid)
 

@@ -67,7 +67,7 @@ func TestPostgresManyServersOnAnEmptyDatabase(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.Check(t.Context()); err != nil {
+			if err := s.CheckWritable(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -104,7 +104,7 @@ func TestPostgresNewerSchema(t *testing.T) {
 	if !errors.Is(err, store.ErrNewerSchema) {
 		t.Errorf("error %v, want ErrNewerSchema", err)
 	}
-	if err := serving.Check(t.Context()); !errors.Is(err, store.ErrNewerSchema) {
+	if err := serving.CheckSchema(t.Context()); !errors.Is(err, store.ErrNewerSchema) {
 		t.Errorf("check: %v, want ErrNewerSchema", err)
 	}
 	var versions, tables int
@@ -290,7 +290,7 @@ func TestPostgresFailover(t *testing.T) {
 	if err == nil || errors.Is(err, apikey.ErrNotFound) || !strings.Contains(err.Error(), "25006") {
 		t.Errorf("delete: %v, want 25006", err)
 	}
-	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "read-only") {
+	if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("check: %v, want that it is read-only", err)
 	}
 	fill()
@@ -303,7 +303,7 @@ func TestPostgresFailover(t *testing.T) {
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
 		t.Errorf("delete: %v", err)
 	}
-	if err := s.Check(t.Context()); err != nil {
+	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
 	}
 }
@@ -343,7 +343,7 @@ func TestPostgresHosts(t *testing.T) {
 
 	standby(first, "on")
 	s := open(t, both)
-	if err := s.Check(t.Context()); err != nil {
+	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
 	}
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
@@ -372,7 +372,7 @@ func TestPostgresHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if err := reader.Check(t.Context()); err == nil {
+	if err := reader.CheckWritable(t.Context()); err == nil {
 		t.Error("a read-only store says that it can be written to")
 	}
 }
@@ -424,7 +424,7 @@ func TestPostgresRestarted(t *testing.T) {
 			if err := s.Delete(ctx, kept.ProjectID, kept.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
 				t.Errorf("delete without a server: %v", err)
 			}
-			if err := s.Check(ctx); err == nil {
+			if err := s.CheckWritable(ctx); err == nil {
 				t.Error("check without a server is content")
 			}
 			if ctx.Err() != nil {
@@ -432,7 +432,7 @@ func TestPostgresRestarted(t *testing.T) {
 			}
 		}
 		server.Start(t)
-		if err := s.Check(t.Context()); err != nil {
+		if err := s.CheckWritable(t.Context()); err != nil {
 			t.Errorf("check: %v", err)
 		}
 		if got, err := s.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != kept.ID {
@@ -476,7 +476,7 @@ func TestPostgresFrozen(t *testing.T) {
 			hangs("delete", func(ctx context.Context) error {
 				return s.Delete(ctx, key.ProjectID, apitype.NewUUID(), storetest.NewDeletion())
 			})
-			hangs("check", s.Check)
+			hangs("check", s.CheckWritable)
 		})
 	}
 	wg.Wait()

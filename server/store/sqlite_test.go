@@ -393,7 +393,7 @@ func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
 	}
 	wg.Wait()
 	checkMigratedOnce(t, raw(t, strings.TrimPrefix(url, "sqlite:")))
-	if err := open(t, url).Check(t.Context()); err != nil {
+	if err := open(t, url).CheckSchema(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -430,7 +430,7 @@ func TestSQLiteLocked(t *testing.T) {
 		}
 		t.Log(err)
 	}
-	if err := s.Check(t.Context()); err == nil {
+	if err := s.CheckWritable(t.Context()); err == nil {
 		t.Error("the store says that it can be written to")
 	}
 	if _, err := s.Authenticate(t.Context(), secret.Hash()); err != nil {
@@ -442,7 +442,7 @@ func TestSQLiteLocked(t *testing.T) {
 	}
 
 	exec1(t, other, `ROLLBACK`)
-	if err := s.Check(t.Context()); err != nil {
+	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check after the lock is gone: %v", err)
 	}
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
@@ -498,25 +498,25 @@ func TestSQLiteFull(t *testing.T) {
 func TestSQLiteReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "diga.db")
 	s := open(t, "sqlite:"+path)
-	if err := s.Check(t.Context()); err != nil {
+	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Check(t.Context()); err == nil {
+	if err := s.CheckWritable(t.Context()); err == nil {
 		t.Error("the store does not miss its file")
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "start again") {
+	if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "start again") {
 		t.Errorf("check: %v, want what mends it", err)
 	}
 	if err := errors.Join(os.Remove(path), os.Rename(path+".old", path)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Check(t.Context()); err != nil {
+	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check with the file back: %v", err)
 	}
 }
@@ -539,7 +539,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 	if err := reader.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("delete: %v, want another error", err)
 	}
-	if err := reader.Check(t.Context()); err == nil {
+	if err := reader.CheckWritable(t.Context()); err == nil {
 		t.Error("the store says that it can be written to")
 	}
 	if err := reader.Close(); err != nil {

@@ -210,27 +210,6 @@ func (s *Store) List(ctx context.Context, filter Filter) iter.Seq2[apikey.Key, e
 	}
 }
 
-// Empty says whether the store holds no key at all, tombstones included.
-func (s *Store) Empty(ctx context.Context) (bool, error) {
-	var empty bool
-	if err := s.read.QueryRowContext(ctx, emptySQL).Scan(&empty); err != nil {
-		return false, s.fail("look for keys", err)
-	}
-	return empty, nil
-}
-
-// Check says whether the store can serve: it answers, it can be written to, and its schema is that of this program.
-func (s *Store) Check(ctx context.Context) error {
-	if err := s.check(ctx); err != nil {
-		return s.fail("check", err)
-	}
-	version, err := s.SchemaVersion(ctx)
-	if err != nil {
-		return err
-	}
-	return s.fits(version, false)
-}
-
 // PoolStats are the figures of a pool of connections.
 type PoolStats struct {
 	Name  string // "write" or "read" of SQLite, "postgres"

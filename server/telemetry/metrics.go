@@ -4,18 +4,17 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
-	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/diga-io/diga-api/contract"
-	"github.com/diga-io/diga-api/server"
 )
 
-// buckets are the upper bounds of the histograms in seconds: a look-up takes a fraction of a millisecond, a durable
-// delete some, and after two seconds a request is given up.
+// buckets are the upper bounds of the histograms in seconds. A lookup takes a fraction of a millisecond, a durable delete
+// a few milliseconds, and the default request timeout is two seconds.
 var buckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 
 type metrics struct {
@@ -25,21 +24,6 @@ type metrics struct {
 	durations  *prometheus.HistogramVec
 	violations *prometheus.CounterVec
 	store      *prometheus.HistogramVec
-
-	// Looking up a metric by its labels hashes and allocates; each request does it once through this.
-	mutex   sync.RWMutex
-	answers map[labels]answer
-}
-
-// labels are those of a request. Each of them has few values.
-type labels struct {
-	operation, method string
-	status            int
-}
-
-type answer struct {
-	count    prometheus.Counter
-	duration prometheus.Observer
 }
 
 func newMetrics(build Build) *metrics {
@@ -47,7 +31,7 @@ func newMetrics(build Build) *metrics {
 		registry: prometheus.NewRegistry(),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "diga_http_requests_in_flight",
-			Help: "Requests that are being answered.",
+			Help: "Requests being served.",
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "diga_http_requests_total",
@@ -55,19 +39,23 @@ func newMetrics(build Build) *metrics {
 		}, []string{"operation", "method", "status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "diga_http_request_duration_seconds",
-			Help:    "How long requests took to answer, by operationId, method and status.",
+			Help:    "Time to answer requests, by operationId, method and status.",
 			Buckets: buckets,
 		}, []string{"operation", "method", "status"}),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "diga_contract_violations_total",
-			Help: "Ways in which requests broke the contract, or answers of the server, which were then not sent: by direction (request or response), operationId, status (that of the answer, or of the response held back) and keyword of JSON Schema or OpenAPI.",
+			Help: "Contract violations of requests, and of the server's own responses, which are then not sent: by direction (request or response), operationId, status (that of the answer, or of the withheld response) and keyword of JSON Schema or OpenAPI.",
 		}, []string{"direction", "operation", "status", "keyword"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "diga_store_duration_seconds",
-			Help:    "How long the store took, waiting for a connection included, by statement and outcome (ok, not_found, canceled, error).",
+			Help:    "Time of statements on the store, including the wait for a connection, by statement and outcome (ok, not_found, canceled, error).",
 			Buckets: buckets,
 		}, []string{"statement", "outcome"}),
-		answers: make(map[labels]answer),
+	}
+	for _, statement := range []string{"authenticate", "delete"} {
+		for _, outcome := range []string{"ok", "not_found", "canceled", "error"} {
+			m.store.WithLabelValues(statement, outcome) // so that each series exists from the start
+		}
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "diga_build_info",
@@ -82,41 +70,24 @@ func newMetrics(build Build) *metrics {
 	return m
 }
 
-// Register adds metrics of others, such as those of the pool of connections. It panics when a name is taken.
+// Register adds collectors, such as those of the connection pools. It panics if a name is already registered.
 func (m *metrics) Register(others ...prometheus.Collector) { m.registry.MustRegister(others...) }
 
-// Metrics serves all metrics in the format of Prometheus.
+// Metrics returns a handler that serves all metrics in the Prometheus format.
 func (m *metrics) Metrics() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
 // count counts a request that was answered.
-func (m *metrics) count(outcome server.Outcome) {
-	answer := m.answer(labels{operationLabel(outcome.Operation), outcome.Method, outcome.Status})
-	answer.count.Inc()
-	answer.duration.Observe(outcome.Duration.Seconds())
-	for _, violation := range outcome.Violations {
-		m.violations.WithLabelValues(violation.Direction, operationLabel(outcome.Operation), strconv.Itoa(violation.Status),
-			violation.Keyword).Inc()
-	}
+func (m *metrics) count(operation *contract.Operation, method string, status int, duration time.Duration) {
+	labels := []string{operationLabel(operation), method, strconv.Itoa(status)}
+	m.requests.WithLabelValues(labels...).Inc()
+	m.durations.WithLabelValues(labels...).Observe(duration.Seconds())
 }
 
-func (m *metrics) answer(key labels) answer {
-	m.mutex.RLock()
-	found, ok := m.answers[key]
-	m.mutex.RUnlock()
-	if ok {
-		return found
-	}
-	status := strconv.Itoa(key.status)
-	found = answer{
-		count:    m.requests.WithLabelValues(key.operation, key.method, status),
-		duration: m.durations.WithLabelValues(key.operation, key.method, status),
-	}
-	m.mutex.Lock()
-	m.answers[key] = found
-	m.mutex.Unlock()
-	return found
+// Violation implements server.Observer.
+func (m *metrics) Violation(operation *contract.Operation, direction string, status int, keyword string) {
+	m.violations.WithLabelValues(direction, operationLabel(operation), strconv.Itoa(status), keyword).Inc()
 }
 
 func operationLabel(operation *contract.Operation) string {

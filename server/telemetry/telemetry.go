@@ -1,66 +1,62 @@
-// Package telemetry shows the operator what the server does: metrics for Prometheus, traces over OTLP, and the trace
-// in every log line. The server itself knows none of them: New gives a server.Observer.
+// Package telemetry shows the operator what the server does: metrics for Prometheus, traces over OTLP, and the trace id
+// in log lines. A Telemetry is a server.Observer; this package does not import the server.
 //
-// No label, span name or attribute holds an id, a key, a path or anything else that a caller can choose.
+// No label, span name or attribute contains an id, a key, a path or anything else that a client can choose.
 package telemetry
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/diga-io/diga-api/contract"
-	"github.com/diga-io/diga-api/server"
 )
 
-// Build says what is running, for the metric diga_build_info and the resource of the traces.
+// Build is what is running, for the metric diga_build_info and the resource of the traces.
 type Build struct{ Version, Revision, Contract string }
 
-// Telemetry is a server.Observer that counts requests and, when the environment asks for them, sends traces.
+// Telemetry counts requests and statements and, if the environment asks for traces, sends them.
 type Telemetry struct {
 	*metrics
-	traces *traces // nil: off
+	tracer   trace.Tracer
+	provider *sdktrace.TracerProvider // nil: traces are off
 }
 
-var _ server.Observer = (*Telemetry)(nil)
-
-// New prepares the metrics and, when the standard variables OTEL_... ask for them, the traces. What keeps traces from
-// being sent is told to logger, not to callers. The error is that of CheckEnvironment, or names the variable at fault.
-// Close sends what is left.
+// New prepares the metrics and, if the standard variables OTEL_... ask for them, the traces. Failures to send traces go
+// to logger. The error is that of CheckEnvironment, or names the invalid variable. Call Close at the end.
 func New(ctx context.Context, build Build, logger *slog.Logger) (*Telemetry, error) {
-	t := &Telemetry{metrics: newMetrics(build)}
+	t := &Telemetry{metrics: newMetrics(build), tracer: noop.NewTracerProvider().Tracer("")}
 	wanted, err := CheckEnvironment()
 	if err != nil || !wanted {
 		return t, err
 	}
-	t.traces, err = newTraces(ctx, build, logger)
-	return t, err
+	if t.provider, err = newProvider(ctx, build, logger); err != nil {
+		return t, err
+	}
+	t.tracer = t.provider.Tracer("github.com/diga-io/diga-api/server")
+	return t, nil
 }
 
-// Close sends the spans that wait, for as long as ctx lasts.
+// Close sends the spans that are still buffered, until ctx ends.
 func (t *Telemetry) Close(ctx context.Context) error {
-	if t.traces == nil {
+	if t.provider == nil {
 		return nil
 	}
-	return t.traces.provider.Shutdown(ctx)
+	return t.provider.Shutdown(ctx)
 }
 
 // Begin implements server.Observer.
-func (t *Telemetry) Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) context.Context {
+func (t *Telemetry) Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration)) {
 	t.inFlight.Inc()
-	if t.traces == nil {
-		return ctx
-	}
-	return t.traces.begin(ctx, operation, method, header)
-}
-
-// End implements server.Observer.
-func (t *Telemetry) End(ctx context.Context, outcome server.Outcome) {
-	t.inFlight.Dec()
-	t.count(outcome)
-	if t.traces != nil {
-		end(trace.SpanFromContext(ctx), outcome)
+	ctx, span := t.startRequest(ctx, operation, method, header)
+	return ctx, func(status int, duration time.Duration) {
+		t.inFlight.Dec()
+		t.count(operation, method, status, duration)
+		endRequest(span, status)
 	}
 }

@@ -290,16 +290,3 @@ func TestEnvironment(t *testing.T) {
 		})
 	}
 }
-
-// What a request costs because of the metrics.
-func TestMetricsAllocateNothing(t *testing.T) {
-	observed, err := telemetry.New(t.Context(), telemetry.Build{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if allocated := testing.AllocsPerRun(100, func() {
-		observed.End(observed.Begin(t.Context(), nil, "DELETE", nil), server.Outcome{Method: "DELETE", Status: 404})
-	}); allocated != 0 {
-		t.Errorf("%v allocations", allocated)
-	}
-}

@@ -19,12 +19,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/diga-io/diga-api/contract"
-	"github.com/diga-io/diga-api/server"
 )
 
-// CheckEnvironment says whether the standard variables of OpenTelemetry ask for traces: an endpoint for OTLP, or the
-// exporter otlp by name, and nothing that turns them off. The error names the variables that ask for what this program
-// does not have. (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)
+// CheckEnvironment reports whether the standard variables of OpenTelemetry ask for traces: they set an OTLP endpoint or
+// the exporter otlp, and do not turn traces off. The error names the variables that ask for something unsupported.
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)
 func CheckEnvironment() (wanted bool, err error) {
 	either := func(name string) (string, string) {
 		if value := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_" + name); value != "" {
@@ -42,7 +41,7 @@ func CheckEnvironment() (wanted bool, err error) {
 		errs = append(errs, errors.New("OTEL_TRACES_EXPORTER is neither otlp nor none"))
 	}
 	if name, protocol := either("PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-		errs = append(errs, fmt.Errorf("%s is not http/protobuf, the only protocol here", name))
+		errs = append(errs, fmt.Errorf("%s is not http/protobuf, the only supported protocol", name))
 	}
 	if parsed, err := url.Parse(endpoint); endpoint != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 		errs = append(errs, fmt.Errorf("%s is not a URL such as http://127.0.0.1:4318", endpointName))
@@ -50,20 +49,14 @@ func CheckEnvironment() (wanted bool, err error) {
 	return len(errs) == 0, errors.Join(errs...)
 }
 
-// traces are on.
-type traces struct {
-	provider *sdktrace.TracerProvider
-	tracer   trace.Tracer
-}
-
-// propagator takes over the context of a trace, https://www.w3.org/TR/trace-context/. Baggage is not taken over:
-// nobody here reads it.
+// propagator reads the W3C trace context of a request, https://www.w3.org/TR/trace-context/. Baggage is ignored because
+// nothing in this program reads it.
 var propagator propagation.TraceContext
 
-func newTraces(ctx context.Context, build Build, logger *slog.Logger) (*traces, error) {
-	// Of the whole process, which OpenTelemetry offers no way around; its default writes lines of another format.
+func newProvider(ctx context.Context, build Build, logger *slog.Logger) (*sdktrace.TracerProvider, error) {
+	// OpenTelemetry has one error handler for the whole process. The default one writes lines of another format.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		logger.Warn("traces are not sent", slog.String("cause", err.Error()))
+		logger.Warn("trace export failed", slog.String("cause", err.Error()))
 	}))
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -77,35 +70,35 @@ func newTraces(ctx context.Context, build Build, logger *slog.Logger) (*traces, 
 	if err != nil {
 		return nil, fmt.Errorf("describe the source of traces by OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described))
-	return &traces{provider: provider, tracer: provider.Tracer("github.com/diga-io/diga-api/server")}, nil
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), nil
 }
 
-// begin starts the span of a request. The path is left out: it holds an id, and could hold a secret.
-func (t *traces) begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) context.Context {
-	ctx = propagator.Extract(ctx, propagation.HeaderCarrier(header))
-	name := method // by the conventions of OpenTelemetry, where there is no route
+// startRequest starts the span of a request. The path is left out because it contains an id and could contain a secret.
+func (t *Telemetry) startRequest(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, trace.Span) {
+	if t.provider != nil {
+		ctx = propagator.Extract(ctx, propagation.HeaderCarrier(header))
+	}
+	name := method // OpenTelemetry's convention for a request without a route
 	attributes := []attribute.KeyValue{attribute.String("http.request.method", method)}
 	if operation != nil {
 		name = operation.ID
 		attributes = append(attributes, attribute.String("http.route", operation.Path))
 	}
-	ctx, _ = t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
-	return ctx
+	return t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
 }
 
-// end ends the span of a request. That a caller did something wrong is no error of the server.
-func end(span trace.Span, outcome server.Outcome) {
-	span.SetAttributes(attribute.Int("http.response.status_code", outcome.Status))
-	if outcome.Status >= 500 {
+// endRequest ends the span of a request. A 4xx is not an error of the server.
+func endRequest(span trace.Span, status int) {
+	span.SetAttributes(attribute.Int("http.response.status_code", status))
+	if status >= 500 {
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()
 }
 
-// LogHandler adds trace_id to the lines that belong to a trace.
+// LogHandler returns next with trace_id added to the lines that belong to a trace.
 func (t *Telemetry) LogHandler(next slog.Handler) slog.Handler {
-	if t.traces == nil {
+	if t.provider == nil {
 		return next
 	}
 	return logHandler{next}
