@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 )
 
@@ -20,14 +20,17 @@ const defaultMaxBodyBytes = 1 << 20
 
 // Options say what a document cannot.
 type Options struct {
-	// Authenticate is asked whether the request meets a security scheme. It is required when the document has any
-	// security requirement. Its error reaches the error handler within a SecurityError. The request with which it replaces
-	// RequestValidationInput.Request, with more in its context, say, is the one the handler gets.
-	Authenticate openapi3filter.AuthenticationFunc
+	// Authenticate checks whether a request meets a security scheme. It is required when the document has any security
+	// requirement. The error handler gets its error within a SecurityError. The handler gets the request that Authenticate
+	// leaves in AuthenticationInput.Request, for example one with the caller in its context.
+	Authenticate func(context.Context, *AuthenticationInput) error
 	// Formats of strings, by name, that are checked beside, or in place of, those kin-openapi knows.
 	Formats map[string]func(string) error
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
 	MaxBodyBytes int64
+	// Fallback is the JSON body of the 500 that is sent when even the error handler's answer is invalid and the document
+	// has no example of a 500. Without it, that is {"title":"Internal Server Error","status":500}.
+	Fallback []byte
 }
 
 // Contract is an OpenAPI document, compiled. It may be used by any number of goroutines.
@@ -35,10 +38,8 @@ type Contract struct {
 	doc        *openapi3.T
 	options    Options
 	operations []*Operation
-	routes     map[route]*Operation
+	routes     router
 }
-
-type route struct{ method, path string }
 
 // Operation is one operation of the document.
 type Operation struct {
@@ -67,7 +68,7 @@ func Compile(data []byte, options Options) (*Contract, error) {
 
 // New compiles a document for enforcement.
 func New(d *Document, options Options) (*Contract, error) {
-	c := &Contract{options: options, routes: make(map[route]*Operation), doc: d.model}
+	c := &Contract{options: options, routes: make(router), doc: d.model}
 	if c.options.MaxBodyBytes <= 0 {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
@@ -111,14 +112,9 @@ func (c *Contract) compile(compiler *compiler) error {
 			if err := o.compile(compiler, itemPointer, pointer); err != nil {
 				return fmt.Errorf("%s: %w", pointer, err)
 			}
-			echoPath, err := echoPath(path)
-			if err != nil {
-				return fmt.Errorf("%s: %w", itemPointer, err)
+			if err := c.routes.add(o); err != nil {
+				return fmt.Errorf("%s: %w", pointer, err)
 			}
-			if other, ok := c.routes[route{method, echoPath}]; ok {
-				return fmt.Errorf("%s: same route as %s", pointer, other)
-			}
-			c.routes[route{method, echoPath}] = o
 			c.operations = append(c.operations, o)
 		}
 	}
@@ -144,24 +140,8 @@ func (o *Operation) compile(c *compiler, itemPointer, pointer string) error {
 
 var pathParameter = regexp.MustCompile(`{[.;?]?([^{}*]+)\*?}`)
 
-// echoPath is the route under which the code that oapi-codegen generates registers path.
-func echoPath(path string) (string, error) {
-	for _, found := range pathParameter.FindAllStringIndex(path, -1) {
-		if end := found[1]; end < len(path) && path[end] != '/' {
-			return "", fmt.Errorf("echo cannot route %q: a parameter has to end its segment", path)
-		}
-	}
-	return pathParameter.ReplaceAllString(strings.ReplaceAll(path, ":", `\:`), ":$1"), nil
-}
-
 // Operations are all operations, sorted by path and method.
 func (c *Contract) Operations() []*Operation { return slices.Clone(c.operations) }
-
-// Operation is the one that echo routes requests of method to under echoPath, its path of the route like "/v1/pets/:id";
-// nil when the document has none.
-func (c *Contract) Operation(method, echoPath string) *Operation {
-	return c.routes[route{method, echoPath}]
-}
 
 // String names the operation for people.
 func (o *Operation) String() string { return o.Method + " " + o.Path }

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
@@ -117,8 +116,8 @@ type exchange struct {
 // verdicts holds the exchanges to a document: for each, whether it passes or what is found to break the contract.
 func verdicts(document []byte, exchanges []exchange) ([]string, error) {
 	c, err := contract.Compile(document, contract.Options{
-		Authenticate: func(_ context.Context, input *openapi3filter.AuthenticationInput) error {
-			if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
+		Authenticate: func(_ context.Context, input *contract.AuthenticationInput) error {
+			if input.Request.Header.Get("Authorization") == "" {
 				return errors.New("no credentials")
 			}
 			return nil

@@ -11,21 +11,20 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/labstack/echo/v4"
 )
 
 // parameter is a parameter of an operation or a header of a response.
 type parameter struct {
 	in, name string
-	header   string // the name as net/http has it
+	header   string // the canonical form of name
 	required bool
-	schema   *schema // nil when any value will do
+	schema   *schema // nil accepts any value
 	index    int     // of a path parameter in the route
 	plain    bool    // a string that needs no decoding
 	empty    bool    // allowEmptyValue
 
-	// decoding is what kin-openapi is given in place of the parameter. Its decoder has no exported name, so it is asked to
-	// validate: against a schema that keeps what the decoder looks at, but refuses every value. The refusal holds the value.
+	// decoding is what kin-openapi gets in place of the parameter. Its decoder is not exported, but its validator is. The
+	// schema of decoding keeps what the decoder looks at and rejects every value, and the rejection contains the value.
 	decoding *openapi3.Parameter
 }
 
@@ -102,7 +101,7 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 	return p, err
 }
 
-// refuseAll is a schema by which kin-openapi decodes what it would decode by s, and that no value fits.
+// refuseAll returns a schema that kin-openapi decodes like s and that rejects every value.
 func refuseAll(s *openapi3.Schema) *openapi3.SchemaRef {
 	never := false
 	return openapi3.NewSchemaRef("", &openapi3.Schema{
@@ -112,8 +111,8 @@ func refuseAll(s *openapi3.Schema) *openapi3.SchemaRef {
 	})
 }
 
-// isPlain says whether the value of the parameter is the very string that was sent. That of a schema without a type is
-// one, too.
+// isPlain reports whether the value of the parameter is exactly the string that was sent. A parameter whose schema has
+// no type is a string, too.
 func isPlain(model *openapi3.Parameter) bool {
 	s := model.Schema.Value
 	if s.Type != nil && !s.Type.Is(openapi3.TypeString) || s.Default != nil || s.AllOf != nil || s.AnyOf != nil || s.OneOf != nil {
@@ -126,37 +125,33 @@ func isPlain(model *openapi3.Parameter) bool {
 	return model.Style == "" || model.Style == openapi3.SerializationForm
 }
 
-// source is where the values of parameters come from.
+// source holds the values of the parameters of one request, or of the headers of one response.
 type source struct {
 	request *http.Request
 	query   url.Values
-	path    []string          // values in the order of the route, unescaped
-	broken  map[int]error     // why those of path could not be unescaped
-	named   map[string]string // those of path by name, when kin-openapi decodes them
+	path    []string          // values in the order of the route; unescape unescapes them
+	broken  map[int]error     // why values of path could not be unescaped
+	named   map[string]string // values of path by name, when kin-openapi decodes them
 }
 
-func (o *Operation) newSource(c echo.Context) source {
-	s := source{request: c.Request(), path: c.ParamValues()}
-	if len(s.path) > 0 && s.request.URL.RawPath != "" {
-		// echo has matched the escaped path, and hands out its segments as they were sent.
-		s.path = slices.Clone(s.path)
-		for i, value := range s.path {
-			var err error
-			if s.path[i], err = url.PathUnescape(value); err != nil {
-				if s.broken == nil {
-					s.broken = make(map[int]error)
-				}
-				s.broken[i] = err
+// unescape unescapes the values of path. A router that has matched the escaped path hands out escaped segments.
+func (s *source) unescape() {
+	if len(s.path) == 0 || s.request.URL.RawPath == "" {
+		return
+	}
+	s.path = slices.Clone(s.path)
+	for i, value := range s.path {
+		var err error
+		if s.path[i], err = url.PathUnescape(value); err != nil {
+			if s.broken == nil {
+				s.broken = make(map[int]error)
 			}
+			s.broken[i] = err
 		}
 	}
-	if o.hasQuery {
-		s.query = c.QueryParams() // which echo keeps, so that the handler's binding does not parse the query again
-	}
-	return s
 }
 
-// checkQuery is whether echo, or url.URL.Query, had to leave out part of the query.
+// checkQuery returns a violation if url.ParseQuery had to leave out part of the query.
 func (o *Operation) checkQuery(s *source) []Violation {
 	if !o.hasQuery {
 		return nil
@@ -169,7 +164,7 @@ func (o *Operation) checkQuery(s *source) []Violation {
 
 var errSemicolon = errors.New("semicolon in query")
 
-// wellFormedQuery is why url.ParseQuery would leave out part of the query.
+// wellFormedQuery returns why url.ParseQuery would leave out part of the query.
 func wellFormedQuery(query string) error {
 	for i := 0; i < len(query); i++ {
 		switch query[i] {
@@ -188,7 +183,7 @@ func isHex(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
 }
 
-// check is how the parameter breaks the document.
+// check returns the violations of the parameter.
 func (p *parameter) check(s *source) []Violation {
 	if p.schema == nil {
 		return nil
@@ -231,7 +226,8 @@ func (p *parameter) missing() []Violation {
 	}}
 }
 
-// text is the string that was sent as the parameter, by the rules of kin-openapi: the first that is not empty.
+// text returns the string that was sent as the parameter. Of several it is the first that is not empty, as in
+// kin-openapi.
 func (p *parameter) text(s *source) (text string, found bool) {
 	switch p.in {
 	case openapi3.ParameterInPath:
@@ -259,7 +255,7 @@ func (p *parameter) text(s *source) (text string, found bool) {
 	return "", false
 }
 
-// decode asks kin-openapi for the value. It is nil when there is none to validate.
+// decode has kin-openapi decode the value. The value is nil if there is none to validate.
 func (p *parameter) decode(s *source) (any, []Violation) {
 	input := openapi3filter.RequestValidationInput{Request: s.request, QueryParams: s.query}
 	switch p.in {
@@ -270,7 +266,7 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 		s.named[p.name], _ = p.text(s)
 		input.PathParams = s.named
 	case openapi3.ParameterInQuery:
-		// Where a default takes the place of the missing value, kin-openapi writes it into the URL, but echo has parsed it.
+		// kin-openapi writes the default of a missing parameter into the URL, whose query has been parsed already.
 		before := s.request.URL.RawQuery
 		defer func() {
 			if s.request.URL.RawQuery != before {
@@ -297,8 +293,8 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 	return nil, []Violation{undecodable(p.in, p.name, "Input should be of the declared type", err)}
 }
 
-// guard turns a panic of a decoder of kin-openapi into an error. There is at least one input that makes it panic, without
-// any fault of the server: p[a]=1&p[a][b]=2, of style deepObject.
+// guard turns a panic of a decoder of kin-openapi into an error. At least one input makes a decoder panic:
+// p[a]=1&p[a][b]=2 in the style deepObject.
 func guard(decode func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -308,7 +304,7 @@ func guard(decode func() error) (err error) {
 	return decode()
 }
 
-// validText says whether every string of the value is UTF-8, as all text in JSON is.
+// validText reports whether every string of the value is valid UTF-8, as all text in JSON is.
 func validText(value any) bool {
 	switch v := value.(type) {
 	case string:

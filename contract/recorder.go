@@ -2,27 +2,21 @@ package contract
 
 import (
 	"bufio"
+	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/labstack/echo/v4"
 )
 
-// maxPooledBytes is the size of the buffers that are kept for the next response.
-const maxPooledBytes = 64 << 10
-
-// recorder stands in for the writer of a response until it is clear that the response fits the document. A body of JSON
-// is held back until it is whole; one of any other declared media type goes out as it comes.
+// recorder replaces the writer of a response until the response is known to be valid. It holds back a JSON body until
+// the body is complete, and passes on a body of any other declared media type as the handler writes it.
 type recorder struct {
-	writer    http.ResponseWriter // the real one
-	response  *echo.Response
-	fresh     echo.Response // the state of response before the handler
+	writer    http.ResponseWriter // of the connection
 	operation *Operation
-	outer     savedHeader // the headers before the handler
+	outer     http.Header // the headers before the handler
+	author    author
 
 	status      int
 	contentType []string // as it was when status was written
@@ -32,76 +26,69 @@ type recorder struct {
 	mode        mode
 }
 
+// author is whose response is recorded. It decides what has to be valid.
+type author uint8
+
+const (
+	handler      author = iota
+	errorHandler        // which answers for the handler
+	server              // may send statuses that the operation does not declare
+	lastResort          // is sent in any case
+)
+
 // mode is what becomes of the bytes of a body.
 type mode uint8
 
 const (
 	unwritten mode = iota // no status yet
-	held                  // kept for validation
-	empty                 // none allowed
-	dropped               // the response is refused already, or is one to HEAD
-	streaming             // sent on
-	hijacked              // the connection is the handler's
+	held                  // kept, and validated if there is a schema
+	empty                 // not allowed
+	dropped               // ignored, because the response is invalid already or answers HEAD
+	streaming             // passed on
+	hijacked              // the connection belongs to the handler
 )
 
-var recorders = sync.Pool{New: func() any { return new(recorder) }}
-
-// record puts a recorder in place of the writer of c's response.
-func (o *Operation) record(c echo.Context) *recorder {
-	r := recorders.Get().(*recorder)
-	r.operation = o
-	r.response = c.Response()
-	r.writer = r.response.Writer
-	r.fresh = *r.response
-	r.fresh.Writer = r
-	r.response.Writer = r
-	r.outer.save(r.writer.Header())
-	return r
+func newRecorder(o *Operation, w http.ResponseWriter) *recorder {
+	return &recorder{writer: w, operation: o, outer: w.Header().Clone()}
 }
 
-// release puts the real writer back.
-func (r *recorder) release() {
-	r.response.Writer = r.writer
-	body := r.body[:0]
-	if cap(body) > maxPooledBytes {
-		body = nil
-	}
-	outer := r.outer
-	outer.reset()
-	*r = recorder{body: body, outer: outer}
-	recorders.Put(r)
-}
-
-// discard forgets the response, its headers and what it told echo.Response, so that another can be written in its place.
+// discard forgets the response and its headers, so that another can be written in its place.
 func (r *recorder) discard() {
-	*r.response = r.fresh
-	r.outer.restore(r.writer.Header())
-	r.status, r.contentType, r.schema, r.violations, r.mode = 0, nil, nil, nil, unwritten
-	r.body = r.body[:0]
+	header := r.writer.Header()
+	clear(header)
+	maps.Copy(header, r.outer.Clone())
+	*r = recorder{writer: r.writer, operation: r.operation, outer: r.outer, author: r.author}
 }
 
-// sent says whether something of the response is out already.
+// sent reports whether the client has received part of the response already.
 func (r *recorder) sent() bool { return r.mode == streaming || r.mode == hijacked }
 
 func (r *recorder) Header() http.Header { return r.writer.Header() }
 
-// Unwrap is for http.ResponseController: deadlines and the like are those of the connection.
+// Unwrap gives http.ResponseController access to the deadlines of the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.writer }
 
 func (r *recorder) WriteHeader(status int) {
 	if r.mode != unwritten || status < 200 && status != http.StatusSwitchingProtocols {
-		return // the first one counts; informational ones are no part of the contract
+		return // the first status counts, and informational ones are not part of the contract
 	}
 	r.status = status
+	header := r.Header()
+	r.contentType = header["Content-Type"]
+	method := r.operation.Method
 	declared := r.operation.response(status)
-	if declared == nil {
+	switch {
+	case r.author == lastResort || declared == nil && r.author == server:
+		r.mode = held
+		if bodyless(method, status) {
+			r.mode = dropped
+		}
+		return
+	case declared == nil:
 		r.refuse(Violation{In: "status", Keyword: "responses", Message: "Status should be a declared one"})
 		return
 	}
-	header := r.Header()
-	r.contentType = header[echo.HeaderContentType]
 	r.violations = declared.checkHeaders(header)
-	method := r.operation.Method
 	switch {
 	case bodyless(method, status):
 		r.mode = empty
@@ -163,7 +150,7 @@ func (r *recorder) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// FlushError sends on what is sent on at all. What is held back stays so.
+// FlushError flushes a body that is passed on. A body that is held back stays so.
 func (r *recorder) FlushError() error {
 	if r.mode == unwritten {
 		r.WriteHeader(http.StatusOK)
@@ -174,10 +161,10 @@ func (r *recorder) FlushError() error {
 	return http.NewResponseController(r.writer).Flush()
 }
 
-// Flush is FlushError for those who look for an http.Flusher.
+// Flush implements http.Flusher.
 func (r *recorder) Flush() { _ = r.FlushError() }
 
-// Hijack hands over the connection, and with it what is sent.
+// Hijack hands the connection to the handler, together with the choice of what is sent.
 func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.writer).Hijack()
 	if err == nil {
@@ -186,13 +173,19 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// verdict is how the recorded response breaks the document; nil when it does not.
+// verdict returns the violations of the recorded response; nil if it is valid.
 func (r *recorder) verdict() *ResponseError {
 	violations := r.violations
 	switch r.mode {
 	case unwritten:
 		violations = []Violation{{In: "status", Keyword: "responses", Message: "Nothing was written"}}
 	case held:
+		if r.schema == nil { // the server's own answer, with a status that is not declared
+			if len(r.body) == 0 {
+				violations = []Violation{{In: "body", Keyword: "content", Message: "Body should not be empty"}}
+			}
+			break
+		}
 		if r.schema.quick.accepts(r.body) {
 			break
 		}
@@ -218,10 +211,10 @@ func (r *recorder) send() error {
 	}
 	header := r.Header()
 	if r.contentType != nil {
-		header[echo.HeaderContentType] = r.contentType // the validated one
+		header["Content-Type"] = r.contentType // the validated one
 	}
 	if r.mode == held {
-		header[echo.HeaderContentLength] = []string{strconv.Itoa(len(r.body))}
+		header["Content-Length"] = []string{strconv.Itoa(len(r.body))}
 	}
 	r.writer.WriteHeader(r.status)
 	if r.mode != held {
@@ -229,54 +222,4 @@ func (r *recorder) send() error {
 	}
 	_, err := r.writer.Write(r.body)
 	return err
-}
-
-// savedHeader is a copy of a header map, in memory that is used again.
-type savedHeader struct {
-	names  []string
-	counts []int
-	values []string
-}
-
-func (s *savedHeader) save(header http.Header) {
-	for name, values := range header {
-		s.names = append(s.names, name)
-		s.counts = append(s.counts, len(values))
-		s.values = append(s.values, values...)
-	}
-}
-
-// restore makes header what it was. Mostly it is: a handler that returns an error has seldom set one.
-func (s *savedHeader) restore(header http.Header) {
-	if s.equals(header) {
-		return
-	}
-	clear(header)
-	values := s.values
-	for i, name := range s.names {
-		count := s.counts[i]
-		header[name] = append([]string(nil), values[:count]...)
-		values = values[count:]
-	}
-}
-
-func (s *savedHeader) equals(header http.Header) bool {
-	if len(header) != len(s.names) {
-		return false
-	}
-	values := s.values
-	for i, name := range s.names {
-		count := s.counts[i]
-		if !slices.Equal(header[name], values[:count]) {
-			return false
-		}
-		values = values[count:]
-	}
-	return true
-}
-
-func (s *savedHeader) reset() {
-	clear(s.names)
-	clear(s.values)
-	s.names, s.counts, s.values = s.names[:0], s.counts[:0], s.values[:0]
 }

@@ -12,20 +12,19 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/labstack/echo/v4"
 )
 
-// requestBody is what an operation declares of the bodies of its requests.
+// requestBody is the body that an operation declares.
 type requestBody struct {
 	required bool
 	content  content
 }
 
-// content is the media types a body may have.
+// content is the media types that a body may have.
 type content struct {
 	declared openapi3.Content
 	schemas  map[*openapi3.MediaType]*schema
-	json     map[string]*schema // of the media types of JSON, by the very name
+	json     map[string]*schema // of the JSON media types, by exact name
 }
 
 func (c *compiler) content(pointer string, declared openapi3.Content) (content, error) {
@@ -43,7 +42,7 @@ func (c *compiler) content(pointer string, declared openapi3.Content) (content, 
 	return found, nil
 }
 
-// mediaSchema compiles the schema of the media type at pointer; nil when it has none.
+// mediaSchema compiles the schema of the media type at pointer. It is nil if the media type has none.
 func (c *compiler) mediaSchema(pointer string, media *openapi3.MediaType) (*schema, error) {
 	pointer, err := c.document.resolve(pointer)
 	if err != nil || media.Schema == nil {
@@ -66,13 +65,13 @@ func (o *Operation) compileBody(c *compiler, pointer string) error {
 	return err
 }
 
-// checkRequest is how a request breaks the document: a *RequestError with every violation, or why its body could not be
-// read. A body that was read is there again for the handler.
-func (o *Operation) checkRequest(c echo.Context) error {
-	s := o.newSource(c)
-	violations := o.checkQuery(&s)
+// checkRequest returns a *RequestError with every violation of a request, or why its body could not be read. It replaces
+// the body that it has read by a copy for the handler.
+func (o *Operation) checkRequest(s *source) error {
+	s.unescape()
+	violations := o.checkQuery(s)
 	for i := range o.parameters {
-		violations = append(violations, o.parameters[i].check(&s)...)
+		violations = append(violations, o.parameters[i].check(s)...)
 	}
 	found, err := o.checkBody(s.request)
 	if err != nil {
@@ -112,7 +111,7 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 	if len(o.body.content.declared) == 0 {
 		return nil, nil
 	}
-	contentType := r.Header.Get(echo.HeaderContentType)
+	contentType := r.Header.Get("Content-Type")
 	media := o.body.content.declared.Get(contentType)
 	if media == nil {
 		return []Violation{wrongMediaType}, nil
@@ -134,14 +133,14 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 }
 
 var wrongMediaType = Violation{
-	In: "header", Name: echo.HeaderContentType, Keyword: "content", Message: "Media type should be a declared one",
+	In: "header", Name: "Content-Type", Keyword: "content", Message: "Media type should be a declared one",
 }
 
 func tooLarge(limit int64) []Violation {
 	return []Violation{{In: "body", Keyword: "maxBytes", Message: fmt.Sprintf("Body should have at most %d bytes", limit)}}
 }
 
-// readBody reads the body once, up to one byte more than limit.
+// readBody reads the body up to one byte beyond limit.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -154,22 +153,22 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return data.Bytes(), err
 }
 
-// replayedBody is a body that was read.
+// replayedBody is a body that was read and can be read again.
 type replayedBody struct{ *bytes.Reader }
 
 func (*replayedBody) Close() error { return nil }
 
-// validatedBody is one of JSON. The code that oapi-codegen generates looks for ValidatedValue, so that the handler gets
-// exactly what was validated.
+// validatedBody is a replayed JSON body. The code that oapi-codegen generates looks for ValidatedValue, so that the
+// handler gets exactly what was validated.
 type validatedBody struct {
 	*replayedBody
 	value any
 }
 
-// ValidatedValue is the decoded body.
+// ValidatedValue returns the decoded body.
 func (b *validatedBody) ValidatedValue() any { return b.value }
 
-// isJSON says whether a body of contentType, which matched media, is decoded as JSON.
+// isJSON reports whether a body of contentType, which matched media, is decoded as JSON.
 func isJSON(contentType string, media *openapi3.MediaType) bool {
 	if isBinary(media) {
 		return false
@@ -182,7 +181,7 @@ func isBinary(media *openapi3.MediaType) bool {
 	return media.Schema != nil && media.Schema.Value.Type.Is(openapi3.TypeString) && media.Schema.Value.Format == "binary"
 }
 
-// mediaType is contentType without its parameters, in lower case.
+// mediaType returns contentType without its parameters, in lower case.
 func mediaType(contentType string) string {
 	mime, _, _ := strings.Cut(contentType, ";")
 	return strings.ToLower(strings.TrimSpace(mime))
@@ -192,7 +191,7 @@ var errNoDecoder = errors.New("no decoder for the media type")
 
 // decodeBody decodes a body that is not JSON with kin-openapi's decoder for it.
 func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any, error) {
-	decoder := openapi3filter.RegisteredBodyDecoder(mediaType(header.Get(echo.HeaderContentType)))
+	decoder := openapi3filter.RegisteredBodyDecoder(mediaType(header.Get("Content-Type")))
 	if isBinary(media) {
 		decoder = openapi3filter.FileBodyDecoder
 	}
@@ -214,7 +213,7 @@ func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any
 	return value, err
 }
 
-// validNumbers says whether the numbers of parts that are JSON have sane exponents, as decodeJSON has it.
+// validNumbers reports whether all numbers of a value have exponents that decodeJSON permits.
 func validNumbers(value any) bool {
 	switch v := value.(type) {
 	case json.Number:

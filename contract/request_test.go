@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/contract"
@@ -275,12 +274,12 @@ func TestSecurity(t *testing.T) {
 		t.Run(test.path+" "+test.good, func(t *testing.T) {
 			cause := errors.New("cause")
 			var asked []string
-			s := newService(t, doc, contract.Options{Authenticate: func(ctx context.Context, in *openapi3filter.AuthenticationInput) error {
-				asked = append(asked, in.SecuritySchemeName+"["+strings.Join(in.Scopes, " ")+"]")
-				if in.SecurityScheme.Type == "" || in.RequestValidationInput.Route.Operation == nil || ctx != in.RequestValidationInput.Request.Context() {
+			s := newService(t, doc, contract.Options{Authenticate: func(ctx context.Context, in *contract.AuthenticationInput) error {
+				asked = append(asked, in.Scheme.Name+"["+strings.Join(in.Scopes, " ")+"]")
+				if in.Scheme.Type == "" || in.Operation == nil || ctx != in.Request.Context() {
 					t.Error("input is not complete")
 				}
-				if strings.Contains(test.good, in.SecuritySchemeName) {
+				if strings.Contains(test.good, in.Scheme.Name) {
 					return nil
 				}
 				return cause
@@ -301,9 +300,8 @@ func TestSecurity(t *testing.T) {
 func TestSecurityHandsOver(t *testing.T) {
 	type callerKey struct{}
 	s := newService(t, document("3.1.0", `{"/":{"get":{"responses":{"204":{"description":""},`+errorAnswers+`}}}}`, secured),
-		contract.Options{Authenticate: func(ctx context.Context, in *openapi3filter.AuthenticationInput) error {
-			r := in.RequestValidationInput.Request
-			in.RequestValidationInput.Request = r.WithContext(context.WithValue(ctx, callerKey{}, "alice"))
+		contract.Options{Authenticate: func(ctx context.Context, in *contract.AuthenticationInput) error {
+			in.Request = in.Request.WithContext(context.WithValue(ctx, callerKey{}, "alice"))
 			return nil
 		}},
 		func(c echo.Context) error {

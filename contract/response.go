@@ -10,10 +10,9 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/labstack/echo/v4"
 )
 
-// response is what an operation declares for one status, a range of them, or by default.
+// response is what an operation declares for a status, a range of statuses, or by default.
 type response struct {
 	headers []parameter
 	content content
@@ -38,7 +37,7 @@ func (o *Operation) compileResponses(c *compiler, pointer string) error {
 	return nil
 }
 
-// statusKey is the status, the hundreds of its range, or 0 for the default.
+// statusKey parses the key of a response: a status, the hundreds of a range like 4XX, or 0 for the default.
 func statusKey(key string) (int, error) {
 	if key == "default" {
 		return 0, nil
@@ -53,7 +52,7 @@ func statusKey(key string) (int, error) {
 	return status, nil
 }
 
-// response is what the document declares for status; nil when that is nothing.
+// response returns what the operation declares for status; nil if it declares nothing.
 func (o *Operation) response(status int) *response {
 	for _, key := range [...]int{status, status / 100, 0} {
 		if r, ok := o.responses[key]; ok {
@@ -70,10 +69,10 @@ func (c *compiler) response(pointer string, model *openapi3.Response) (*response
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(model.Headers)) {
-		if http.CanonicalHeaderKey(name) == echo.HeaderContentType {
-			continue // the media types say it
+		if http.CanonicalHeaderKey(name) == "Content-Type" {
+			continue // the media types decide it
 		}
-		// A header is a parameter without a place, whose style is that of header parameters.
+		// A header object is a parameter object without name and place.
 		header := model.Headers[name].Value.Parameter
 		header.In, header.Name = openapi3.ParameterInHeader, name
 		p, err := c.parameter(pointer+"/headers/"+escapeToken(name), &header)
@@ -101,7 +100,7 @@ func (c *compiler) response(pointer string, model *openapi3.Response) (*response
 	return &r, nil
 }
 
-// checkHeaders is how the headers of a response break the document.
+// checkHeaders returns the violations of the headers of a response.
 func (r *response) checkHeaders(header http.Header) []Violation {
 	if len(r.headers) == 0 {
 		return nil
@@ -112,4 +111,24 @@ func (r *response) checkHeaders(header http.Header) []Violation {
 		violations = append(violations, r.headers[i].check(&s)...)
 	}
 	return violations
+}
+
+// defaultFallback is the answer of last resort when Options have none, in the style of RFC 9457.
+const defaultFallback = `{"title":"Internal Server Error","status":500}`
+
+// fallback returns the body of the 500 that is sent when even the error handler's answer is invalid: the example of the
+// document, Options.Fallback, or nothing if that is what the document declares.
+func (o *Operation) fallback() []byte {
+	if declared := o.response(http.StatusInternalServerError); declared != nil {
+		if declared.example != nil {
+			return declared.example
+		}
+		if len(declared.content.declared) == 0 {
+			return nil
+		}
+	}
+	if o.contract.options.Fallback != nil {
+		return o.contract.options.Fallback
+	}
+	return []byte(defaultFallback)
 }

@@ -383,14 +383,14 @@ func TestOperationOf(t *testing.T) {
 	s := newService(t, responses("3.1.0"), contract.Options{}, nil)
 	want := s.contract.Operation("GET", "/")
 	s.handler = func(c echo.Context) error {
-		if contract.OperationOf(c) != want {
+		if s.contract.OperationOf(c) != want {
 			t.Error("not the operation")
 		}
 		return c.NoContent(204)
 	}
 	s.do(request("GET", "/", ""))
 	c := s.echo.NewContext(request("GET", "/", ""), httptest.NewRecorder())
-	if contract.OperationOf(c) != nil {
+	if s.contract.OperationOf(c) != nil {
 		t.Error("an operation outside the middleware")
 	}
 }

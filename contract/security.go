@@ -4,98 +4,113 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/labstack/echo/v4"
 )
 
-// requirement is one of the alternatives by which a request may be allowed: it has to meet all of its schemes. Without
-// any, it allows everybody.
-type requirement []securityScheme
+// SecurityScheme is a security scheme of the document.
+type SecurityScheme struct {
+	Name         string // in components/securitySchemes
+	Type         string // "http", "apiKey", "oauth2", "openIdConnect" or "mutualTLS"
+	Scheme       string // of type http, such as "bearer", as the document spells it
+	BearerFormat string // of scheme bearer, such as "JWT"
 
-type securityScheme struct {
-	name   string
-	scheme *openapi3.SecurityScheme
+	// In and ParameterName are where a scheme of type apiKey has its key: "query", "header" or "cookie", and the name
+	// there.
+	In, ParameterName string
+}
+
+// AuthenticationInput is what Options.Authenticate decides about.
+type AuthenticationInput struct {
+	// Request is the request, its body unread. Authenticate may replace it; the handler gets the replacement.
+	Request   *http.Request
+	Operation *Operation
+	Scheme    SecurityScheme
+	Scopes    []string // that the operation requires, of schemes with scopes
+}
+
+// requirement is one of the alternatives that allow a request. The request has to meet all of its schemes. A requirement
+// without schemes allows every request.
+type requirement []scopedScheme
+
+type scopedScheme struct {
+	scheme SecurityScheme
 	scopes []string
 }
 
-// security prepares the requirements of an operation, or those of the document when it has none of its own.
+// security compiles the requirements of an operation, or those of the document if the operation has none.
 func (c *Contract) security(operation *openapi3.Operation) ([]requirement, error) {
 	declared := c.doc.Security
 	if operation.Security != nil {
 		declared = *operation.Security
 	}
+	schemes := c.SecuritySchemes()
 	var requirements []requirement
 	for _, alternative := range declared {
 		r := requirement{}
 		for _, name := range slices.Sorted(maps.Keys(alternative)) {
-			var ref *openapi3.SecuritySchemeRef
-			if c.doc.Components != nil {
-				ref = c.doc.Components.SecuritySchemes[name]
-			}
-			if ref == nil || ref.Value == nil {
+			i := slices.IndexFunc(schemes, func(s SecurityScheme) bool { return s.Name == name })
+			if i < 0 {
 				return nil, fmt.Errorf("security scheme %q is not declared", name)
 			}
 			if c.options.Authenticate == nil {
 				return nil, errors.New("the document requires security, but Options.Authenticate is missing")
 			}
-			r = append(r, securityScheme{name, ref.Value, alternative[name]})
+			r = append(r, scopedScheme{schemes[i], alternative[name]})
 		}
 		requirements = append(requirements, r)
 	}
 	return requirements, nil
 }
 
-// authenticate asks for the requirements in order until the request meets one. The body of the request stays unread. A
-// request with which the callback replaces RequestValidationInput.Request is the one the handler gets.
-func (o *Operation) authenticate(c echo.Context) error {
+// authenticate tries the requirements in order until the request meets one. It returns the request for the handler. It
+// does not read the body.
+func (o *Operation) authenticate(r *http.Request) (*http.Request, error) {
 	if len(o.security) == 0 {
-		return nil
+		return r, nil
 	}
-	var refusals []error
-	for _, r := range o.security {
-		err := o.meets(c, r)
+	var causes []error
+	for _, alternative := range o.security {
+		authenticated, err := o.meets(r, alternative)
 		if err == nil {
-			return nil
+			return authenticated, nil
 		}
-		refusals = append(refusals, err)
+		causes = append(causes, err)
 	}
-	if len(refusals) == 1 {
-		return &SecurityError{Operation: o, Err: refusals[0]}
+	if len(causes) == 1 {
+		return nil, &SecurityError{Operation: o, Err: causes[0]}
 	}
-	return &SecurityError{Operation: o, Err: errors.Join(refusals...)}
+	return nil, &SecurityError{Operation: o, Err: errors.Join(causes...)}
 }
 
-func (o *Operation) meets(c echo.Context, r requirement) error {
-	for i := range r {
-		// Both inputs in one piece of memory. The callback may keep it.
-		var input struct {
-			openapi3filter.AuthenticationInput
-			request openapi3filter.RequestValidationInput
+func (o *Operation) meets(r *http.Request, required requirement) (*http.Request, error) {
+	for _, s := range required {
+		input := AuthenticationInput{Request: r, Operation: o, Scheme: s.scheme, Scopes: s.scopes}
+		if err := o.contract.options.Authenticate(r.Context(), &input); err != nil {
+			return nil, err
 		}
-		request := c.Request()
-		input.request = openapi3filter.RequestValidationInput{Request: request, Route: &o.route}
-		input.AuthenticationInput = openapi3filter.AuthenticationInput{
-			RequestValidationInput: &input.request,
-			SecuritySchemeName:     r[i].name, SecurityScheme: r[i].scheme, Scopes: r[i].scopes,
-		}
-		if err := o.contract.options.Authenticate(request.Context(), &input.AuthenticationInput); err != nil {
-			return err
-		}
-		if input.request.Request != request {
-			c.SetRequest(input.request.Request)
-		}
+		r = input.Request
 	}
-	return nil
+	return r, nil
 }
 
-// SecuritySchemes are those that the document declares, by name, for whoever has to say at the start which of them
-// Options.Authenticate knows.
-func (c *Contract) SecuritySchemes() openapi3.SecuritySchemes {
+// SecuritySchemes returns the security schemes that the document declares, sorted by name. A server can check at start
+// that its Authenticate knows all of them.
+func (c *Contract) SecuritySchemes() []SecurityScheme {
 	if c.doc.Components == nil {
 		return nil
 	}
-	return c.doc.Components.SecuritySchemes
+	var schemes []SecurityScheme
+	for name, ref := range c.doc.Components.SecuritySchemes {
+		if s := ref.Value; s != nil {
+			schemes = append(schemes, SecurityScheme{
+				Name: name, Type: s.Type, Scheme: s.Scheme, BearerFormat: s.BearerFormat, In: s.In, ParameterName: s.Name,
+			})
+		}
+	}
+	slices.SortFunc(schemes, func(a, b SecurityScheme) int { return strings.Compare(a.Name, b.Name) })
+	return schemes
 }

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/contract"
@@ -155,4 +154,4 @@ func expect(t testing.TB, got []contract.Violation, want ...string) {
 // noContent is a handler for operations that declare 204.
 func noContent(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
 
-func allow(context.Context, *openapi3filter.AuthenticationInput) error { return nil }
+func allow(context.Context, *contract.AuthenticationInput) error { return nil }

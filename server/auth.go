@@ -7,8 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
-
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
@@ -29,8 +28,8 @@ type authenticator struct {
 
 // authenticate is called by package contract where the document requires authentication. It leaves the caller's key
 // in the exchange. An error that is neither errNoToken nor errInvalidToken means that the store could not answer.
-func (a authenticator) authenticate(ctx context.Context, input *openapi3filter.AuthenticationInput) error {
-	token, err := bearerToken(input.RequestValidationInput.Request.Header)
+func (a authenticator) authenticate(ctx context.Context, input *contract.AuthenticationInput) error {
+	token, err := bearerToken(input.Request.Header)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
@@ -165,9 +166,9 @@ func uncontracted(b *testing.B, operations *operations, options Options) http.Ha
 	authenticator := authenticator{keys: options.Keys, now: options.Now}
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
-	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
+	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			input := &openapi3filter.AuthenticationInput{RequestValidationInput: &openapi3filter.RequestValidationInput{Request: c.Request()}}
+			input := &contract.AuthenticationInput{Request: c.Request()}
 			if err := authenticator.authenticate(c.Request().Context(), input); err != nil {
 				return err
 			}

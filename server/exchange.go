@@ -67,7 +67,7 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			method := knownMethod(request.Method)
 			x := &exchange{
 				requestID: requestID(request.Header.Get(echo.HeaderXRequestID)),
-				operation: compiled.Operation(request.Method, c.Path()),
+				operation: compiled.OperationOf(c),
 			}
 			ctx, end := options.Observer.Begin(request.Context(), x.operation, method, request.Header)
 			ctx, cancel := context.WithDeadline(context.WithValue(ctx, exchangeKey{}, x), start.Add(options.Timeout))

@@ -93,7 +93,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
-	e.Use(matchSegments, observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
+	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {
 		// A generated route that the document does not know would be served unauthenticated and unchecked.
@@ -125,23 +125,12 @@ func newContract(document []byte, options Options) (*contract.Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the contract: %w", err)
 	}
-	for name, scheme := range compiled.SecuritySchemes() {
-		if scheme.Value.Type != "http" || !strings.EqualFold(scheme.Value.Scheme, "bearer") {
-			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", name)
+	for _, scheme := range compiled.SecuritySchemes() {
+		if scheme.Type != "http" || !strings.EqualFold(scheme.Scheme, "bearer") {
+			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", scheme.Name)
 		}
 	}
 	return compiled, nil
-}
-
-// matchSegments undoes a match that the document does not know: the router of echo lets a last path parameter hold
-// slashes. It comes first, so that everybody after it agrees on the operation.
-func matchSegments(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if strings.Count(c.Path(), "/") != strings.Count(echo.GetPath(c.Request()), "/") {
-			c.SetPath("")
-		}
-		return next(c)
-	}
 }
 
 // refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo answers OPTIONS by itself; the

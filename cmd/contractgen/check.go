@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apitype"
@@ -80,7 +79,7 @@ func check(ctx context.Context, data []byte) error {
 		return located(err)
 	}
 	_, err = contract.Compile(data, contract.Options{
-		Authenticate: func(context.Context, *openapi3filter.AuthenticationInput) error { return nil },
+		Authenticate: func(context.Context, *contract.AuthenticationInput) error { return nil },
 		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
 	})
 	return err

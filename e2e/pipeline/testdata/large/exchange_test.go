@@ -15,7 +15,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
@@ -515,8 +514,8 @@ func TestEveryOperationIsRouted(t *testing.T) {
 
 var compile = sync.OnceValue(func() *contract.Contract {
 	c, err := contract.Compile(api.Document, contract.Options{
-		Authenticate: func(_ context.Context, input *openapi3filter.AuthenticationInput) error {
-			if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
+		Authenticate: func(_ context.Context, input *contract.AuthenticationInput) error {
+			if input.Request.Header.Get("Authorization") == "" {
 				return errors.New("no credentials")
 			}
 			return nil
