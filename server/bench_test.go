@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -102,8 +101,8 @@ func BenchmarkHTTP(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { keys.Close() })
-	secret := apikey.NewSecret()
-	if err := keys.Create(b.Context(), apikey.Key{ID: apitype.NewUUID(), Name: "bench", CreatedAt: time.Now()}, secret.Hash()); err != nil {
+	key, secret := apikey.New(apitype.NewUUID(), apitype.NewUUID(), "bench")
+	if err := keys.Create(b.Context(), key, secret.Hash()); err != nil {
 		b.Fatal(err)
 	}
 	options := Options{Keys: keys, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil))}.withDefaults()

@@ -84,11 +84,7 @@ func (d *diga) serve(t testing.TB, keys server.Keys) {
 // createKey puts a key into the store. The function may change it before.
 func (d *diga) createKey(t testing.TB, change ...func(*apikey.Key)) (apikey.Key, apikey.Secret) {
 	t.Helper()
-	secret := apikey.NewSecret()
-	key := apikey.Key{
-		ID: apitype.NewUUID(), ProjectID: d.project, CreatorID: apitype.NewUUID(), Name: "test",
-		LastFourDigits: secret.LastFour(), CreatedAt: time.Now(),
-	}
+	key, secret := apikey.New(d.project, apitype.NewUUID(), "test")
 	for _, f := range change {
 		f(&key)
 	}

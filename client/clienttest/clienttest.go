@@ -99,15 +99,7 @@ func InProject(id client.UUID) KeyOption {
 // CreateKey creates a key, to delete or to call with.
 func (s *Server) CreateKey(options ...KeyOption) Key {
 	s.t.Helper()
-	secret := apikey.NewSecret()
-	key := apikey.Key{
-		ID:             apitype.NewUUID(),
-		ProjectID:      s.Key.ProjectID,
-		CreatorID:      s.Key.ID,
-		Name:           "key of a test",
-		LastFourDigits: secret.LastFour(),
-		CreatedAt:      time.Now(),
-	}
+	key, secret := apikey.New(s.Key.ProjectID, s.Key.ID, "test key")
 	for _, option := range options {
 		option.apply(&key)
 	}

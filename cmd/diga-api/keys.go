@@ -31,14 +31,8 @@ var permissionName = regexp.MustCompile(`^[a-z0-9_]+\.[a-z0-9_]+$`)
 // Run creates the key.
 func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 	var settings wrongSettings
-	key := apikey.Key{
-		ProjectID:   settings.uuid("project", c.Project),
-		CreatorID:   settings.uuid("creator", c.Creator),
-		Name:        c.Name,
-		CreatedAt:   time.Now(),
-		Restricted:  len(c.Permission) > 0,
-		Permissions: c.Permission,
-	}
+	key, secret := apikey.New(settings.uuid("project", c.Project), settings.uuid("creator", c.Creator), c.Name)
+	key.Restricted, key.Permissions = len(c.Permission) > 0, c.Permission
 	if strings.TrimSpace(c.Name) == "" {
 		settings.wrong("name", "is missing: name the key after what uses it")
 	}
@@ -65,8 +59,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 		return err
 	}
 	defer keys.Close()
-	secret, err := createKey(ctx, keys, &key)
-	if err != nil {
+	if err := keys.Create(ctx, key, secret.Hash()); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -77,18 +70,6 @@ func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 	fmt.Fprintf(terminal.out, "id       %s\nproject  %s\nkey      %s\n\nThe key is shown this once; only its hash is stored.\n",
 		key.ID, key.ProjectID, secret.Reveal())
 	return nil
-}
-
-// createKey completes key with an id and a secret, and stores it.
-func createKey(ctx context.Context, keys *store.Store, key *apikey.Key) (apikey.Secret, error) {
-	secret := apikey.NewSecret()
-	key.ID = apitype.NewUUID()
-	key.LastFourDigits = secret.LastFour()
-	key.CreatedAt = key.CreatedAt.Truncate(time.Microsecond) // as it is stored, so that every listing says the same
-	if err := keys.Create(ctx, *key, secret.Hash()); err != nil {
-		return apikey.Secret{}, fmt.Errorf("create the key: %w", err)
-	}
-	return secret, nil
 }
 
 type keysListCommand struct {

@@ -255,7 +255,7 @@ func TestDemo(t *testing.T) {
 	}
 	newKey(t, database)
 	got := finish(t, command(t, "serve", "--addr", "127.0.0.1:0", "--demo", "--database-url", database))
-	if got.status != 1 || !strings.Contains(got.stderr, "--demo wants a store") {
+	if got.status != 1 || !strings.Contains(got.stderr, "--demo needs a store") {
 		t.Errorf("a demo among real keys: %+v", got)
 	}
 }

@@ -1,5 +1,4 @@
-// Package apikey is the domain: what an API key of Diga is, what it may do, and how its secret is made and recognised.
-// It knows neither HTTP nor SQL.
+// Package apikey is the domain model: API keys, their permissions, and their secrets. It depends on neither HTTP nor SQL.
 package apikey
 
 import (
@@ -10,14 +9,14 @@ import (
 	"github.com/diga-io/diga-api/gen/apitype"
 )
 
-// ErrNotFound says that no live key fits: it never existed, was deleted, or belongs to another project. Nobody who
-// gets it can tell which.
+// ErrNotFound means that there is no such live key. It does not distinguish between a key that never existed, one that was
+// deleted, and one of another project.
 var ErrNotFound = errors.New("no such api key")
 
-// PermissionDelete is what a restricted key needs to delete keys of its project.
+// PermissionDelete allows a restricted key to delete keys of its project.
 const PermissionDelete = "api_keys.delete"
 
-// Key is an API key without its secret. Times are in UTC, exact to the microsecond.
+// Key is an API key without its secret. Times are in UTC, with microsecond precision.
 type Key struct {
 	ID             apitype.UUID
 	ProjectID      apitype.UUID
@@ -28,7 +27,20 @@ type Key struct {
 	ExpiresAt      time.Time // zero: never
 	Restricted     bool
 	Permissions    []string  // of a restricted key; nil otherwise
-	Deleted        *Deletion // nil while the key lives
+	Deleted        *Deletion // nil for a live key
+}
+
+// New returns a new unrestricted key and its secret. The caller may restrict it and set its expiry before storing it.
+func New(project, creator apitype.UUID, name string) (Key, Secret) {
+	secret := NewSecret()
+	return Key{
+		ID:             apitype.NewUUID(),
+		ProjectID:      project,
+		CreatorID:      creator,
+		Name:           name,
+		LastFourDigits: secret.LastFour(),
+		CreatedAt:      time.Now().UTC().Truncate(time.Microsecond),
+	}, secret
 }
 
 // Deletion is the tombstone of a key: its audit record.
@@ -38,12 +50,12 @@ type Deletion struct {
 	RequestID string       // of the request that deleted it
 }
 
-// May says whether the key holds permission: an unrestricted key holds every one in its project.
+// May reports whether the key has permission. An unrestricted key has every permission in its project.
 func (k *Key) May(permission string) bool {
 	return !k.Restricted || slices.Contains(k.Permissions, permission)
 }
 
-// Expired says whether the key has expired at the time now. A key is good until, not at, its expiry.
+// Expired reports whether the key has expired at the time now. A key is valid until, but not at, its expiry.
 func (k *Key) Expired(now time.Time) bool {
 	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 }

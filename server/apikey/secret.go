@@ -11,18 +11,18 @@ import (
 	"log/slog"
 )
 
-// Prefix begins every secret that Diga issues, so that secret scanners can recognise one.
+// Prefix is the prefix of every secret that Diga issues, by which secret scanners recognise them.
 const Prefix = "diga_"
 
-// Secret is the bearer token of a key. It prints as its prefix and last four characters, under every verb and in
-// every encoding; Reveal is the only way to the whole.
+// Secret is the bearer token of a key. It prints as its prefix and last four characters, with every verb and in every
+// encoding. Only Reveal returns all of it.
 type Secret struct {
-	// A pointer, because fmt prints an unexported field without asking its methods: of this it prints the address.
+	// A pointer, because fmt does not call the methods of an unexported field: it prints the address.
 	text *string
 }
 
-// NewSecret makes a secret: Prefix, 32 random bytes in hexadecimal, and the CRC32 (IEEE) of those digits, in
-// hexadecimal, by which a scanner tells a secret from a look-alike.
+// NewSecret returns a new secret: Prefix, 32 random bytes in hexadecimal, and the CRC32 (IEEE) of these digits in
+// hexadecimal, with which a scanner verifies a match.
 func NewSecret() Secret {
 	var random [32]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
@@ -31,11 +31,11 @@ func NewSecret() Secret {
 	return SecretOf(Prefix + digits + hex.EncodeToString(sum))
 }
 
-// SecretOf wraps a bearer token somebody sent. Any text is accepted: look-up depends on the hash alone, so that keys
-// issued elsewhere keep working once their hash is stored.
+// SecretOf wraps a bearer token that a client sent. It accepts any text, because keys are looked up by hash: keys that
+// were issued elsewhere work once their hash is stored.
 func SecretOf(token string) Secret { return Secret{&token} }
 
-// Reveal is the secret itself, to be shown once, at creation.
+// Reveal returns the secret itself, to be shown once, at creation.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -43,11 +43,11 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// Hash is what is stored in its place.
+// Hash returns what is stored instead of the secret.
 func (s Secret) Hash() Hash { return sha256.Sum256([]byte(s.Reveal())) }
 
-// LastFour are the four characters by which people recognise the key; nothing when the text is too short to keep the
-// rest of it secret.
+// LastFour returns the four characters by which people recognise the key, or "" if the text is too short to keep the rest
+// of it secret.
 func (s Secret) LastFour() string {
 	text := s.Reveal()
 	if len(text) < 16 {
@@ -56,17 +56,17 @@ func (s Secret) LastFour() string {
 	return text[len(text)-4:]
 }
 
-// String implements fmt.Stringer without the secret.
+// String implements fmt.Stringer without revealing the secret.
 func (s Secret) String() string { return Prefix + "…" + s.LastFour() }
 
-// Format implements fmt.Formatter: every verb, %d and %#v included, prints String.
+// Format implements fmt.Formatter: every verb, including %d and %#v, prints String.
 func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// MarshalText implements encoding.TextMarshaler, for JSON and the like.
+// MarshalText implements encoding.TextMarshaler, which encoding/json uses.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Hash is the SHA-256 of a secret. The secret has at least 256 random bits, so no salt and no slow hash is needed.
+// Hash is the SHA-256 of a secret. Salt and a slow hash are unnecessary, because the secret has 256 random bits.
 type Hash [sha256.Size]byte

@@ -13,7 +13,7 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// A secret has 256 random bits, and a checksum by which a scanner tells it from a look-alike.
+// A secret has 256 random bits and a checksum with which a scanner verifies a match.
 func TestSecretCanBeRecognised(t *testing.T) {
 	text := apikey.NewSecret().Reveal()
 	digits, ok := strings.CutPrefix(text, "diga_")
@@ -31,7 +31,7 @@ func TestSecretCanBeRecognised(t *testing.T) {
 	}
 }
 
-// Whoever prints a secret, or what holds one, gets its last four characters.
+// Printing a secret, or a value that contains one, shows at most its last four characters.
 func TestSecretDoesNotPrint(t *testing.T) {
 	secret := apikey.NewSecret()
 	type holder struct {

@@ -9,35 +9,32 @@ import (
 	"path/filepath"
 )
 
-// Backup writes a consistent copy of the embedded store to a new file, readable for its owner only, while the store
-// goes on serving. The file appears under its name when it is complete and on the disk. PostgreSQL has pg_dump for that
-// purpose: the error says so.
+// Backup writes a consistent copy of the embedded store to a new file, readable for its owner only, while the store keeps
+// serving. The file gets its name once it is complete and on disk. On PostgreSQL Backup fails: pg_dump is the tool there.
 func (s *Store) Backup(ctx context.Context, file string) error {
-	if s.path == "" {
-		return errors.New("back up PostgreSQL with pg_dump: this is for the embedded store")
-	}
-	if err := s.backup(ctx, file); err != nil {
+	if err := s.engine.backup(ctx, file); err != nil {
 		return fmt.Errorf("back up %s: %w", s, err)
 	}
 	return nil
 }
 
-func (s *Store) backup(ctx context.Context, file string) error {
+// backup implements engine.
+func (e *sqliteEngine) backup(ctx context.Context, file string) error {
 	switch _, err := os.Lstat(file); {
 	case err == nil:
 		return fmt.Errorf("%s: %w", file, fs.ErrExist)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// Its mode is 0600, and VACUUM INTO writes into a file that is empty.
+	// The mode is 0600, and VACUUM INTO accepts an empty file.
 	partial, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".partial-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = errors.Join(partial.Close(), os.Remove(partial.Name())) }()
 
-	// A connection of its own: those that read refuse the statement, and the one that writes has other things to do.
-	db, err := connectSQLite(s.path, "rw", nil)
+	// A connection of its own: the readers reject the statement, and the writer must stay free.
+	db, err := connectSQLite(e.path, "rw", nil)
 	if err != nil {
 		return err
 	}
@@ -54,7 +51,7 @@ func (s *Store) backup(ctx context.Context, file string) error {
 	return syncFolder(filepath.Dir(file))
 }
 
-// syncFolder brings the names in the folder to the disk.
+// syncFolder flushes the folder, so that the names of new files are on disk.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

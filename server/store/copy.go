@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// ErrNotEmpty says that the target of a copy holds keys already.
+// ErrNotEmpty means that the target of a copy contains keys.
 var ErrNotEmpty = errors.New("the target is not empty")
 
 const (
 	copyColumns = `id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at, ` +
 		`deleted_at, deleted_by, deleted_request_id, secret_hash`
 
-	// Both engines order ids by their bytes, so that two copies can be compared as they stream by.
+	// Both engines order ids by their bytes, so that Copy can compare source and target row by row.
 	copySQL = `SELECT ` + copyColumns + ` FROM api_keys ORDER BY id`
 
-	// copyBatch is the number of rows inserted by one statement: far below the engines' limits of parameters.
+	// copyBatch is the number of rows that one statement inserts, far below the engines' limits for parameters.
 	copyBatch = 500
 )
 
-// Copied counts what Copy copied.
+// Copied is the number of keys and tombstones that Copy copied.
 type Copied struct{ Keys, Tombstones int }
 
-// Copy copies all keys and tombstones from one store to another, which must be empty: all of them, or, on an error,
-// none. Before it commits it compares every row of the copy with its original. The source is only read, as it is at the
-// beginning: stop the servers on it first, as what they delete later is not deleted in the copy.
+// Copy copies all keys and tombstones from one store to another, which must be empty. It copies all of them or, on an
+// error, none. Before it commits, it compares every row with its original. Copy reads a snapshot of the source: stop the
+// servers on it first, because later deletes are not copied.
 func Copy(ctx context.Context, from, to *Store) (Copied, error) {
 	copied, err := copyKeys(ctx, from, to)
 	if err != nil {
@@ -50,7 +50,7 @@ func copyKeys(ctx context.Context, from, to *Store) (copied Copied, err error) {
 	defer target.Rollback()
 
 	var empty bool
-	if err := target.QueryRowContext(ctx, emptySQL).Scan(&empty); err != nil {
+	if err := target.QueryRowContext(ctx, `SELECT NOT EXISTS (SELECT 1 FROM api_keys)`).Scan(&empty); err != nil {
 		return copied, err
 	}
 	if !empty {
@@ -93,24 +93,24 @@ func insertAll(ctx context.Context, source, target *sql.Tx) (copied Copied, err 
 	return copied, err
 }
 
-// insertSQL inserts that many rows.
+// insertSQL returns the statement that inserts that many rows.
 func insertSQL(rows int) string {
 	columns := strings.Count(copyColumns, ",") + 1
-	var sql strings.Builder
-	sql.WriteString(`INSERT INTO api_keys (` + copyColumns + `) VALUES `)
+	var query strings.Builder
+	query.WriteString(`INSERT INTO api_keys (` + copyColumns + `) VALUES `)
 	for i := range rows * columns {
 		switch {
 		case i == 0:
-			sql.WriteString("(")
+			query.WriteString("(")
 		case i%columns == 0:
-			sql.WriteString("), (")
+			query.WriteString("), (")
 		default:
-			sql.WriteString(", ")
+			query.WriteString(", ")
 		}
-		fmt.Fprintf(&sql, "$%d", i+1)
+		fmt.Fprintf(&query, "$%d", i+1)
 	}
-	sql.WriteString(")")
-	return sql.String()
+	query.WriteString(")")
+	return query.String()
 }
 
 // compareAll compares each row of the source with that of the target.
@@ -122,7 +122,7 @@ func compareAll(ctx context.Context, source, target *sql.Tx) error {
 	defer originals.Close()
 	err = eachRecord(ctx, target, func(got record) error {
 		if !originals.Next() {
-			return errors.Join(originals.Err(), fmt.Errorf("the target holds key %s, the source does not", got.id))
+			return errors.Join(originals.Err(), fmt.Errorf("the target has key %s, the source does not", got.id))
 		}
 		want, err := scanRecord(originals)
 		if err != nil {
@@ -137,7 +137,7 @@ func compareAll(ctx context.Context, source, target *sql.Tx) error {
 		return err
 	}
 	if originals.Next() {
-		return errors.New("keys of the source are missing in the target")
+		return errors.New("the target lacks keys of the source")
 	}
 	return originals.Err()
 }

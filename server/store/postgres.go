@@ -22,119 +22,139 @@ import (
 )
 
 const (
-	// postgresPatience bounds what pgx does behind a request's back, where the request's deadline does not reach:
-	// connecting (unless the URL says connect_timeout), and asking an idle connection whether it still lives. A place
-	// in the pool is lost for that long when the server hangs.
-	postgresPatience = 5 * time.Second
+	// postgresTimeout bounds what pgx does outside of the request's deadline: connecting (unless the URL sets
+	// connect_timeout), and the ping of an idle connection. While the server hangs, a place in the pool is occupied for
+	// that long.
+	postgresTimeout = 5 * time.Second
 
-	// migrationLock is the key of the advisory lock under which one server at a time migrates: "diga" in ASCII.
+	// migrationLock is the key of the advisory lock that a migration holds: "diga" in ASCII.
 	migrationLock = 0x64696761
 
-	// synchronousCommitSQL makes an acknowledged commit durable where the server or the role was set up otherwise.
-	// Stronger settings, which wait for standbys, are left alone.
+	// synchronousCommitSQL makes commits durable where the server or the role is configured otherwise. It keeps stronger
+	// settings, which wait for standbys.
 	synchronousCommitSQL = `SELECT set_config('synchronous_commit', 'on', false) ` +
 		`WHERE current_setting('synchronous_commit') IN ('off', 'local')`
 )
 
-// errReadOnly says that the server takes no writes: a standby, or a primary that was demoted.
+// errReadOnly means that the server accepts no writes: it is a standby, or a primary that was demoted.
 var errReadOnly = errors.New("the server is read-only")
 
-func openPostgres(ctx context.Context, url string, options Options) (_ *Store, err error) {
+// postgresEngine is a database that several servers share. db lends connections of pool, which is pgx's own pool.
+type postgresEngine struct {
+	name string
+	pool *pgxpool.Pool
+	db   *sql.DB
+}
+
+func openPostgres(ctx context.Context, url string, options Options) (*Store, error) {
 	config, err := parsePostgres(url)
 	if err != nil {
 		return nil, err
 	}
 	if options.ReadOnly {
-		// Not as a parameter of the connection, which would then look like a standby to target_session_attrs.
+		// Not a parameter of the connection, because target_session_attrs would then take the server for a standby.
 		durable := config.AfterConnect
 		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 			_, err := conn.PgConn().Exec(ctx, `SET default_transaction_read_only = on`).ReadAll()
 			return errors.Join(err, durable(ctx, conn))
 		}
 	}
-	s := &Store{name: postgresName(config.ConnConfig)}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, s.explainPostgres(err)
+	e := &postgresEngine{name: postgresName(config.ConnConfig)}
+	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, e.explain(err)
 	}
-	// database/sql lends a connection to each statement and gives it back; the pool proper is pgx's.
-	db := stdlib.OpenDBFromPool(pool)
-	s.read, s.write = db, db
-	s.close = func() error {
-		err := db.Close()
-		pool.Close()
-		return err
+	e.db = stdlib.OpenDBFromPool(e.pool)
+	if err := e.prepare(ctx, config.ConnConfig, options.Migrate && !options.ReadOnly); err != nil {
+		_ = e.close() // the first error counts
+		return nil, e.explain(err)
 	}
-	defer func() {
-		if err != nil {
-			_ = s.close() // the error that led here counts
-		}
-	}()
-	s.stats = func() []PoolStats {
-		stat := pool.Stat()
-		return []PoolStats{{
-			Name:  "postgres",
-			Max:   int(stat.MaxConns()),
-			Open:  int(stat.TotalConns()),
-			InUse: int(stat.AcquiredConns()),
-			Waits: stat.EmptyAcquireCount(),
-			Wait:  stat.EmptyAcquireWaitTime(),
-		}}
-	}
-	s.lost = func(err error) bool {
-		lost := connectionLost(err)
-		if lost {
-			// What ended or demoted one connection did so to all that are as old: none is lent again.
-			pool.Reset()
-		}
-		return lost
-	}
-	// The two statements of a request go past database/sql, which costs as much again as pgx does. pgx prepares each
-	// of them once for a connection.
-	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
-		return pool.QueryRow(ctx, authenticateSQL, hash).Scan(columns...)
-	}
-	s.remove = func(ctx context.Context, args ...any) (int64, error) {
-		tag, err := pool.Exec(ctx, deleteSQL, args...)
-		if err != nil && pgconn.SafeToRetry(err) && ctx.Err() == nil {
-			// The connection was found dead before anything was sent, and only then may a delete be repeated: one that
-			// was executed would be answered as if the key had never been there.
-			tag, err = pool.Exec(ctx, deleteSQL, args...)
-		}
-		return tag.RowsAffected(), err
-	}
-	s.check = func(ctx context.Context) error {
-		var readOnly string // "on" on a standby, too
-		err := db.QueryRowContext(ctx, `SHOW transaction_read_only`).Scan(&readOnly)
-		if err == nil && readOnly != "off" {
-			err = errReadOnly
-		}
-		return err
-	}
-
-	version, err := postgresVersion(ctx, db)
-	if err != nil {
-		return nil, s.explainPostgres(err)
-	}
-	if err := s.fits(version, options.Migrate && !options.ReadOnly); err != nil {
-		return nil, err
-	}
-	if version < Head {
-		if err := s.migratePostgres(ctx, config.ConnConfig); err != nil {
-			return nil, s.explainPostgres(err)
-		}
-	}
-	return s, nil
+	return &Store{name: e.name, read: e.db, write: e.db, engine: e}, nil
 }
 
-// parsePostgres reads the URL. Its errors wrap ErrURL and repeat nothing that may be a password.
+// prepare checks the schema, and migrates it if migrate is set.
+func (e *postgresEngine) prepare(ctx context.Context, config *pgx.ConnConfig, migrate bool) error {
+	version, err := postgresVersion(ctx, e.db)
+	if err != nil {
+		return err
+	}
+	if err := checkVersion(e.name, version, migrate); err != nil {
+		return err
+	}
+	if version == Head {
+		return nil
+	}
+	return e.migrate(ctx, config)
+}
+
+// authenticate implements engine. Like delete it bypasses database/sql, which doubles the overhead of pgx
+// (BenchmarkAuthenticate). pgx prepares each statement once for a connection.
+func (e *postgresEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
+	return e.pool.QueryRow(ctx, authenticateSQL, hash).Scan(columns...)
+}
+
+// delete implements engine.
+func (e *postgresEngine) delete(ctx context.Context, args ...any) (int64, error) {
+	tag, err := e.pool.Exec(ctx, deleteSQL, args...)
+	if err != nil && pgconn.SafeToRetry(err) && ctx.Err() == nil {
+		// The connection was found dead before anything was sent. Only then may a delete be repeated: if it had been
+		// executed, the second one would report that the key does not exist.
+		tag, err = e.pool.Exec(ctx, deleteSQL, args...)
+	}
+	return tag.RowsAffected(), err
+}
+
+// checkWritable implements engine.
+func (e *postgresEngine) checkWritable(ctx context.Context) error {
+	var readOnly string // also "on" on a standby
+	err := e.db.QueryRowContext(ctx, `SHOW transaction_read_only`).Scan(&readOnly)
+	if err == nil && readOnly != "off" {
+		err = errReadOnly
+	}
+	return err
+}
+
+// lost implements engine. The event that ended or demoted one connection did so to all of the same age, so none of them
+// is used again.
+func (e *postgresEngine) lost(err error) bool {
+	if !connectionLost(err) {
+		return false
+	}
+	e.pool.Reset()
+	return true
+}
+
+// backup implements engine.
+func (e *postgresEngine) backup(context.Context, string) error {
+	return errors.New("back up PostgreSQL with pg_dump: this command is for the embedded store")
+}
+
+// stats implements engine.
+func (e *postgresEngine) stats() []PoolStats {
+	stat := e.pool.Stat()
+	return []PoolStats{{
+		Name:  "postgres",
+		Max:   int(stat.MaxConns()),
+		Open:  int(stat.TotalConns()),
+		InUse: int(stat.AcquiredConns()),
+		Waits: stat.EmptyAcquireCount(),
+		Wait:  stat.EmptyAcquireWaitTime(),
+	}}
+}
+
+// close implements engine.
+func (e *postgresEngine) close() error {
+	err := e.db.Close()
+	e.pool.Close()
+	return err
+}
+
+// parsePostgres parses the URL. Its errors wrap ErrURL and never contain a password.
 func parsePostgres(url string) (*pgxpool.Config, error) {
 	_, rest, found := strings.Cut(url, "://")
 	if !found {
 		return nil, fmt.Errorf("%w: write postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
 	}
-	// A password with an unescaped @, / or ? is cut there, and its rest taken for a host or a database, which are
-	// no secrets and are printed.
+	// A password with an unescaped @, / or ? is cut there. The rest would be parsed as host or database, which are printed.
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 && strings.ContainsAny(rest[:at], "@/?#") {
 		return nil, fmt.Errorf("%w: write the characters @ / ? # in a user name, password or parameter as "+
 			"%%40 %%2F %%3F %%23", ErrURL)
@@ -144,9 +164,9 @@ func parsePostgres(url string) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("%w: %s", ErrURL, parseReason(err))
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = postgresPatience
+		config.ConnConfig.ConnectTimeout = postgresTimeout
 	}
-	config.PingTimeout = postgresPatience
+	config.PingTimeout = postgresTimeout
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, synchronousCommitSQL).ReadAll()
 		return err
@@ -156,7 +176,7 @@ func parsePostgres(url string) (*pgxpool.Config, error) {
 
 var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`|'[^']*'")
 
-// parseReason is what pgx says about a URL without the URL and without the parts of it that it quotes.
+// parseReason returns the text of a parse error of pgx without the URL and without the parts of it that pgx quotes.
 func parseReason(err error) string {
 	text := err.Error()
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
@@ -165,7 +185,7 @@ func parseReason(err error) string {
 	return quoted.ReplaceAllString(text, "…")
 }
 
-// postgresName is the URL without user, password and parameters.
+// postgresName returns the URL without user, password and parameters.
 func postgresName(config *pgx.ConnConfig) string {
 	var hosts []string
 	add := func(host string, port uint16) {
@@ -180,7 +200,7 @@ func postgresName(config *pgx.ConnConfig) string {
 	return "postgres://" + strings.Join(hosts, ",") + "/" + config.Database
 }
 
-// postgresVersion is the version of the schema, zero in an empty database.
+// postgresVersion returns the version of the schema, 0 for an empty database.
 func postgresVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	var exists bool
 	err := db.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL`, versionTable).Scan(&exists)
@@ -190,9 +210,9 @@ func postgresVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	return schemaVersion(ctx, db)
 }
 
-// migratePostgres brings the schema up to date on a connection of its own, which holds the advisory lock until it is
-// closed and has no statement timeout, neither for the wait nor for the work.
-func (s *Store) migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
+// migrate brings the schema up to date on a connection of its own, which holds the advisory lock until it is closed.
+// Neither the wait for the lock nor the migration has a timeout.
+func (e *postgresEngine) migrate(ctx context.Context, config *pgx.ConnConfig) error {
 	config = config.Copy()
 	delete(config.RuntimeParams, "statement_timeout")
 	db := stdlib.OpenDB(*config)
@@ -206,23 +226,23 @@ func (s *Store) migratePostgres(ctx context.Context, config *pgx.ConnConfig) err
 	if _, err := db.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
 		return err
 	}
-	// A newer server may have held the lock before.
+	// A newer server may have migrated while this one waited for the lock.
 	version, err := postgresVersion(ctx, db)
 	if err != nil {
 		return err
 	}
-	if err := s.fits(version, true); err != nil {
+	if err := checkVersion(e.name, version, true); err != nil {
 		return err
 	}
 	return migrateUp(ctx, db, goose.DialectPostgres, "postgres")
 }
 
-// connectionLost says whether a statement failed because its connection ended or was made read-only, as in a restart
-// or a failover.
+// connectionLost reports whether a statement failed because its connection ended or became read-only, as in a restart or
+// a failover.
 func connectionLost(err error) bool {
 	var connecting *pgconn.ConnectError
 	if errors.As(err, &connecting) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false // there was no connection, or it was given up from this side
+		return false // there was no connection, or this side closed it
 	}
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
@@ -234,34 +254,34 @@ func connectionLost(err error) bool {
 		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, errReadOnly)
 }
 
-// explainPostgres makes one sentence of what went wrong with the connection. pgx names the hosts, one line for each
-// attempt, and no password.
-func (s *Store) explainPostgres(err error) error {
-	if errors.Is(err, ErrNewerSchema) {
+// explain turns an error of pgx into one sentence for the operator. pgx writes one line for each host that it tried, and
+// no password.
+func (e *postgresEngine) explain(err error) error {
+	if errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrOlderSchema) {
 		return err
 	}
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		return fmt.Errorf("%s: %s (SQLSTATE %s)", s.name, server.Message, server.Code)
+		return fmt.Errorf("%s: %s (SQLSTATE %s)", e.name, server.Message, server.Code)
 	}
-	what, text := "", err.Error()
+	prefix, text := "", err.Error()
 	if errors.As(err, new(*pgconn.ConnectError)) {
 		_, text, _ = strings.Cut(text, "`:")
-		what = "cannot connect: "
+		prefix = "cannot connect: "
 	} else if errors.Is(err, context.DeadlineExceeded) {
-		what = "no answer in time: "
+		prefix = "no response in time: "
 	}
 	var lines []string
 	for line := range strings.Lines(text) {
-		// With and without TLS, a host that is down says the same.
+		// A host that is down gives the same error with and without TLS.
 		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
-	return &sentence{s.name + ": " + what + strings.Join(lines, "; "), err}
+	return &sentence{e.name + ": " + prefix + strings.Join(lines, "; "), err}
 }
 
-// sentence is an error with another text.
+// sentence is an error whose text is replaced.
 type sentence struct {
 	text string
 	err  error
@@ -269,3 +289,45 @@ type sentence struct {
 
 func (s *sentence) Error() string { return s.text }
 func (s *sentence) Unwrap() error { return s.err }
+
+// postgresRight maps settings to the values with which an acknowledged delete is not lost.
+var postgresRight = map[string][]string{
+	"fsync":                 {"on"},
+	"full_page_writes":      {"on"},
+	"in_recovery":           {"false"},
+	"synchronous_commit":    {"on", "remote_write", "remote_apply"},
+	"transaction_read_only": {"off"},
+}
+
+// inspect implements engine.
+func (e *postgresEngine) inspect(ctx context.Context) (inspection Inspection, err error) {
+	// The clock was read at some time between before and now, so the error is at most half of that time.
+	var now time.Time
+	before := time.Now()
+	if err := e.db.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
+		return Inspection{}, err
+	}
+	inspection.Ahead = now.Sub(before.Add(time.Since(before) / 2))
+
+	rows, err := e.db.QueryContext(ctx, `SELECT 'in_recovery', pg_is_in_recovery()::text `+
+		`UNION ALL SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'max_connections', `+
+		`'server_version', 'statement_timeout', 'synchronous_commit', 'synchronous_standby_names', 'transaction_read_only') ORDER BY 1`)
+	if err != nil {
+		return Inspection{}, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var setting Setting
+		if err := rows.Scan(&setting.Name, &setting.Value); err != nil {
+			return Inspection{}, err
+		}
+		if setting.Name == "server_version" {
+			inspection.Engine = "PostgreSQL " + setting.Value
+			continue
+		}
+		right, matters := postgresRight[setting.Name]
+		setting.Wrong = matters && !slices.Contains(right, setting.Value)
+		inspection.Settings = append(inspection.Settings, setting)
+	}
+	return inspection, rows.Err()
+}

@@ -17,12 +17,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// sqliteBusyTimeout is how long, in milliseconds, a statement waits for another process's lock: less than a request
-// has, so that the answer names the lock and not merely the deadline.
+// sqliteBusyTimeout is how long, in milliseconds, a statement waits for the lock of another process. It is shorter than
+// the request timeout, so that the error names the lock and not the deadline.
 const sqliteBusyTimeout = "1000"
 
-// pragma is a setting of SQLite that is set on each connection and read back, because SQLite ignores what it does not
-// understand.
+// pragma is a setting of SQLite. It is set on each connection and read back, because SQLite ignores unknown pragmas.
 type pragma struct{ name, value, readBack string }
 
 var (
@@ -50,17 +49,25 @@ func checkSQLitePath(path string) error {
 	return nil
 }
 
-// openSQLite opens the file path: one connection that writes, as SQLite has one writer at a time and would answer
-// SQLITE_BUSY to the others, and a pool that reads, which in WAL mode the writer does not hinder.
+// sqliteEngine is an embedded store: one connection that writes, because SQLite has one writer at a time and answers
+// SQLITE_BUSY to others, and a pool that reads, which the writer does not block in WAL mode.
+type sqliteEngine struct {
+	name, path        string
+	read, write       *sql.DB
+	lookup, deletion  *sql.Stmt
+	opened            os.FileInfo
+	concurrentLookups chan struct{} // a semaphore
+}
+
 func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
-	s := &Store{name: "sqlite:" + path, lost: func(error) bool { return false }}
-	if s.path, err = filepath.Abs(path); err != nil {
-		return nil, s.explainSQLite(err)
+	e := &sqliteEngine{name: "sqlite:" + path, concurrentLookups: make(chan struct{}, sqliteReaders())}
+	if e.path, err = filepath.Abs(path); err != nil {
+		return nil, e.explain(err)
 	}
-	if err := s.findFile(options); err != nil {
+	if err := e.findFile(options); err != nil {
 		return nil, err
 	}
-	if err := s.inspect(ctx, options); err != nil {
+	if err := e.checkFile(ctx, options); err != nil {
 		return nil, err
 	}
 
@@ -68,145 +75,145 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 	if options.ReadOnly {
 		mode = "ro"
 	}
-	if s.write, err = connectSQLite(s.path, mode, writerPragmas); err != nil {
-		return nil, s.explainSQLite(err)
+	if e.write, err = connectSQLite(e.path, mode, writerPragmas); err != nil {
+		return nil, e.explain(err)
 	}
-	if s.read, err = connectSQLite(s.path, mode, readerPragmas); err != nil {
-		return nil, s.explainSQLite(err)
+	if e.read, err = connectSQLite(e.path, mode, readerPragmas); err != nil {
+		return nil, e.explain(err)
 	}
-	s.write.SetMaxOpenConns(1)
-	s.read.SetMaxIdleConns(sqliteReaders())
-	s.stats = func() []PoolStats {
-		return []PoolStats{sqliteStats("write", s.write), sqliteStats("read", s.read)}
+	e.write.SetMaxOpenConns(1)
+	e.read.SetMaxIdleConns(sqliteReaders())
+	if err := e.prepare(ctx, options); err != nil {
+		_ = e.close() // the first error counts
+		return nil, e.explain(err)
 	}
-	s.close = func() error {
-		// The writer goes last: the last connection moves the write-ahead log into the file.
-		return errors.Join(s.read.Close(), s.write.Close())
-	}
-	defer func() {
-		if err != nil {
-			_ = s.close() // the error that led here counts
-		}
-	}()
-	if err := s.prepare(ctx, options); err != nil {
-		return nil, s.explainSQLite(err)
-	}
-	return s, nil
+	return &Store{name: e.name, read: e.read, write: e.write, engine: e}, nil
 }
 
-// findFile sees to it that there is a file, if options allow it.
-func (s *Store) findFile(options Options) error {
-	info, err := os.Stat(s.path)
+// findFile checks that the file exists, or creates it if options allow it.
+func (e *sqliteEngine) findFile(options Options) error {
+	info, err := os.Stat(e.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && options.Migrate && !options.ReadOnly:
 		// SQLite would create it readable for everybody.
-		file, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
+		file, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err == nil {
-			err = errors.Join(file.Close(), syncFolder(filepath.Dir(s.path)))
+			err = errors.Join(file.Close(), syncFolder(filepath.Dir(e.path)))
 		}
 		if err != nil {
-			return s.explainSQLite(err)
+			return e.explain(err)
 		}
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w: there is no such file; run `diga-api migrate`", s.name, ErrOlderSchema)
+		return fmt.Errorf("%s: %w: there is no such file; run `diga-api migrate`", e.name, ErrOlderSchema)
 	case err != nil:
-		return s.explainSQLite(err)
+		return e.explain(err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s: not a file", s.name)
+		return fmt.Errorf("%s: not a file", e.name)
 	}
 	return nil
 }
 
-// inspect looks at the file through a connection that cannot change it, so that a file which is refused stays byte for
-// byte what it was.
-func (s *Store) inspect(ctx context.Context, options Options) error {
-	db, err := connectSQLite(s.path, "ro", readerPragmas)
+// checkFile checks the schema through a read-only connection, so that a file which is rejected stays byte for byte the
+// same.
+func (e *sqliteEngine) checkFile(ctx context.Context, options Options) error {
+	db, err := connectSQLite(e.path, "ro", readerPragmas)
 	if err != nil {
-		return s.explainSQLite(err)
+		return e.explain(err)
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	version, err := sqliteVersion(ctx, db)
 	if err != nil {
-		return s.explainSQLite(err)
+		return e.explain(err)
 	}
-	return s.fits(version, options.Migrate && !options.ReadOnly)
+	return checkVersion(e.name, version, options.Migrate && !options.ReadOnly)
 }
 
-// prepare makes the file and the connections ready to serve.
-func (s *Store) prepare(ctx context.Context, options Options) error {
+// prepare migrates the file, checks the connections, and prepares the statements.
+func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error) {
 	if !options.ReadOnly {
-		if err := s.checkWritable(ctx); err != nil {
+		if err := e.checkMode(ctx); err != nil {
 			return err
 		}
-		if err := s.enableWAL(ctx); err != nil {
+		if err := e.enableWAL(ctx); err != nil {
 			return err
 		}
-		if err := s.migrateSQLite(ctx, options); err != nil {
+		if err := e.migrate(ctx, options); err != nil {
 			return err
 		}
 	}
-	if err := readBack(ctx, s.write, writerPragmas); err != nil {
+	if err := readBack(ctx, e.write, writerPragmas); err != nil {
 		return err
 	}
-	if err := readBack(ctx, s.read, readerPragmas); err != nil {
+	if err := readBack(ctx, e.read, readerPragmas); err != nil {
 		return err
 	}
-	authenticate, err := s.read.PrepareContext(ctx, authenticateSQL) //nolint:sqlclosecheck // closed with the pool
-	if err != nil {
+	// Closing the pools closes the statements.
+	if e.lookup, err = e.read.PrepareContext(ctx, authenticateSQL); err != nil {
 		return err
 	}
-	remove, err := s.write.PrepareContext(ctx, deleteSQL) //nolint:sqlclosecheck // closed with the pool
-	if err != nil {
+	if e.deletion, err = e.write.PrepareContext(ctx, deleteSQL); err != nil {
 		return err
 	}
-	opened, err := os.Stat(s.path)
-	if err != nil {
-		return err
-	}
-	turns := make(chan struct{}, sqliteReaders())
-	s.lookUp = func(ctx context.Context, hash []byte, columns []any) error {
-		// Only the wait for a turn ends with the context. The look-up itself waits for nobody and is over sooner than
-		// the goroutines would start with which database/sql and the driver watch a context.
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		select {
-		case turns <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		defer func() { <-turns }()
-		return authenticate.QueryRowContext(context.WithoutCancel(ctx), hash).Scan(columns...)
-	}
-	s.remove = func(ctx context.Context, args ...any) (int64, error) {
-		result, err := remove.ExecContext(ctx, args...)
-		if err != nil {
-			return 0, err
-		}
-		return result.RowsAffected()
-	}
-	s.check = func(ctx context.Context) error {
-		// What is written to a file that was moved away, or replaced by a backup, is lost with the next start.
-		if now, err := os.Stat(s.path); err != nil || !os.SameFile(opened, now) {
-			return errors.Join(err, errReplaced)
-		}
-		// In a file that is read-only BEGIN IMMEDIATE succeeds, too.
-		if err := s.checkWritable(ctx); err != nil {
-			return err
-		}
-		tx, err := s.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE: takes the write lock
-		if err != nil {
-			return err
-		}
-		return tx.Rollback()
-	}
-	return nil
+	e.opened, err = os.Stat(e.path)
+	return err
 }
 
-// sqliteReaders is the number of look-ups that go on at the same time: enough to occupy the processors, as reading waits
-// for the disk at times. Beside them a list, which may take its time, has a connection of its own.
+// authenticate implements engine. Only the wait for a turn ends with ctx. The lookup itself takes less time than starting
+// the goroutines with which database/sql and the driver watch a context (BenchmarkAuthenticate).
+func (e *sqliteEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case e.concurrentLookups <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.concurrentLookups }()
+	return e.lookup.QueryRowContext(context.WithoutCancel(ctx), hash).Scan(columns...)
+}
+
+// delete implements engine.
+func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
+	result, err := e.deletion.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// checkWritable implements engine.
+func (e *sqliteEngine) checkWritable(ctx context.Context) error {
+	// Writes to a file that was moved away, or replaced by a backup, are lost at the next start.
+	if now, err := os.Stat(e.path); err != nil || !os.SameFile(e.opened, now) {
+		return errors.Join(err, errReplaced)
+	}
+	// BEGIN IMMEDIATE succeeds in a read-only file, too.
+	if err := e.checkMode(ctx); err != nil {
+		return err
+	}
+	tx, err := e.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE: takes the write lock
+	if err != nil {
+		return err
+	}
+	return tx.Rollback()
+}
+
+// lost implements engine. Connections to a file are never lost.
+func (e *sqliteEngine) lost(error) bool { return false }
+
+// stats implements engine.
+func (e *sqliteEngine) stats() []PoolStats {
+	return []PoolStats{sqliteStats("write", e.write), sqliteStats("read", e.read)}
+}
+
+// close implements engine. The writer is closed last, because the last connection moves the write-ahead log into the file.
+func (e *sqliteEngine) close() error { return errors.Join(e.read.Close(), e.write.Close()) }
+
+// sqliteReaders returns the number of concurrent lookups: more than the processors, because some lookups wait for the
+// disk. A list, which may take long, has a connection of its own.
 func sqliteReaders() int { return max(4, 2*runtime.GOMAXPROCS(0)) }
 
 func sqliteStats(name string, db *sql.DB) PoolStats {
@@ -221,14 +228,14 @@ func sqliteStats(name string, db *sql.DB) PoolStats {
 	}
 }
 
-// connectSQLite describes a pool for the file; nothing is opened yet. Only _pragma= counts in the driver's URL.
+// connectSQLite returns a pool for the file; no connection is opened yet. The driver reads pragmas from _pragma= only.
 func connectSQLite(path, mode string, pragmas []pragma) (*sql.DB, error) {
-	// A transaction takes the write lock when it begins, unless it is declared to read only.
+	// A transaction takes the write lock when it begins, unless it is read-only.
 	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}}
 	for _, p := range pragmas {
 		query.Add("_pragma", p.name+"("+p.value+")")
 	}
-	// As a URL, so that a question mark, number sign, percent sign or space in the path is one.
+	// A URL, so that a question mark, number sign, percent sign or space in the path is escaped.
 	file := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
 	connector, err := sqlite.NewConnector(file.String())
 	if err != nil {
@@ -237,9 +244,9 @@ func connectSQLite(path, mode string, pragmas []pragma) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-var errNotOurs = errors.New("not a store of diga-api: it holds the tables of another program")
+var errNotOurs = errors.New("not a store of diga-api: it contains the tables of another program")
 
-// sqliteVersion is the version of the schema, zero in an empty file.
+// sqliteVersion returns the version of the schema, 0 for an empty file.
 func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	const query = `SELECT count(*), coalesce(sum(type = 'table' AND name = $1), 0) FROM sqlite_schema`
 	var objects, versionTables int
@@ -255,13 +262,13 @@ func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	return schemaVersion(ctx, db)
 }
 
-var errReplaced = errors.New("the file is another than the one that was opened; start again")
+var errReplaced = errors.New("the file was replaced after it was opened; restart the server")
 
 var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only")
 
-// checkWritable asks SQLite, which opens what it cannot write to without a word.
-func (s *Store) checkWritable(ctx context.Context) error {
-	conn, err := s.write.Conn(ctx)
+// checkMode asks SQLite whether the file is read-only, because opening a read-only file for writing is not an error.
+func (e *sqliteEngine) checkMode(ctx context.Context) error {
+	conn, err := e.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
@@ -275,12 +282,12 @@ func (s *Store) checkWritable(ctx context.Context) error {
 	})
 }
 
-// enableWAL switches the file to a write-ahead log, once and for all. Of several processes that try at the same time
-// on a new file some are told at once that it is locked, whatever the busy timeout; they find it done, or try again.
-func (s *Store) enableWAL(ctx context.Context) error {
+// enableWAL switches the file to a write-ahead log permanently. If several processes do so at the same time on a new file,
+// some get SQLITE_BUSY at once, regardless of the busy timeout, and have to try again.
+func (e *sqliteEngine) enableWAL(ctx context.Context) error {
 	for {
 		var mode string
-		err := s.write.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)
+		err := e.write.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)
 		switch {
 		case err == nil && mode == "wal":
 			return nil
@@ -292,39 +299,39 @@ func (s *Store) enableWAL(ctx context.Context) error {
 	}
 }
 
-// migrateSQLite brings the schema up to date in one transaction that holds the write lock from its beginning, so that
-// of several processes one migrates and the others find it done. The pool has one connection: everything goose does
-// happens inside.
-func (s *Store) migrateSQLite(ctx context.Context, options Options) (err error) {
-	version, err := sqliteVersion(ctx, s.write)
+// migrate brings the schema up to date in one transaction that holds the write lock from the start, so that one of several
+// processes migrates and the others find it done. The pool has one connection, so everything that goose does happens
+// inside the transaction.
+func (e *sqliteEngine) migrate(ctx context.Context, options Options) (err error) {
+	version, err := sqliteVersion(ctx, e.write)
 	if err != nil {
 		return err
 	}
 	if version == Head {
 		return nil
 	}
-	if _, err := s.write.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if _, err := e.write.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
 	defer func() {
 		if err == nil {
-			_, err = s.write.ExecContext(ctx, `COMMIT`)
+			_, err = e.write.ExecContext(ctx, `COMMIT`)
 		}
 		if err != nil {
-			_, _ = s.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`) // which closing would do as well
+			_, _ = e.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`) // closing the connection would roll back as well
 		}
 	}()
-	if version, err = sqliteVersion(ctx, s.write); err != nil {
+	if version, err = sqliteVersion(ctx, e.write); err != nil {
 		return err
 	}
-	if err := s.fits(version, options.Migrate); err != nil {
+	if err := checkVersion(e.name, version, options.Migrate); err != nil {
 		return err
 	}
-	// IsolateDDL is goose's name for not beginning transactions of its own.
-	return migrateUp(ctx, s.write, goose.DialectSQLite3, "sqlite", goose.WithIsolateDDL(true))
+	// With IsolateDDL goose does not begin transactions of its own.
+	return migrateUp(ctx, e.write, goose.DialectSQLite3, "sqlite", goose.WithIsolateDDL(true))
 }
 
-// readBack makes sure that the pragmas took.
+// readBack checks that the pragmas took effect.
 func readBack(ctx context.Context, db *sql.DB, pragmas []pragma) error {
 	for _, p := range pragmas {
 		var got string
@@ -338,31 +345,58 @@ func readBack(ctx context.Context, db *sql.DB, pragmas []pragma) error {
 	return nil
 }
 
-// explainSQLite turns what SQLite says about the file into a sentence for its operator.
-func (s *Store) explainSQLite(err error) error {
+// explain turns an error of SQLite into one sentence for the operator.
+func (e *sqliteEngine) explain(err error) error {
 	switch {
 	case sqliteCode(err, sqlite3.SQLITE_NOTADB):
-		return fmt.Errorf("%s: not a database", s.name)
+		return fmt.Errorf("%s: not a database", e.name)
 	case sqliteCode(err, sqlite3.SQLITE_CORRUPT):
-		return fmt.Errorf("%s: the database is damaged, restore a backup: %w", s.name, err)
+		return fmt.Errorf("%s: the database is damaged, restore a backup: %w", e.name, err)
 	case sqliteCode(err, sqlite3.SQLITE_READONLY):
-		return fmt.Errorf("%s: %w", s.name, errSQLiteReadOnly)
+		return fmt.Errorf("%s: %w", e.name, errSQLiteReadOnly)
 	case sqliteCode(err, sqlite3.SQLITE_CANTOPEN):
-		return fmt.Errorf("%s: the file cannot be opened, or no file created beside it", s.name)
+		return fmt.Errorf("%s: the file cannot be opened, or no file can be created beside it", e.name)
 	case sqliteCode(err, sqlite3.SQLITE_BUSY):
-		return fmt.Errorf("%s: another process holds a lock on the file: %w", s.name, err)
+		return fmt.Errorf("%s: another process holds a lock on the file: %w", e.name, err)
 	case errors.Is(err, ErrOlderSchema), errors.Is(err, ErrNewerSchema):
 		return err
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
-		err = pathErr.Err // the name says the path already
+		err = pathErr.Err // the name contains the path already
 	}
-	return fmt.Errorf("%s: %w", s.name, err)
+	return fmt.Errorf("%s: %w", e.name, err)
 }
 
-// sqliteCode says whether err is SQLite's, of the primary result code code.
+// sqliteCode reports whether err is an error of SQLite with the primary result code code.
 func sqliteCode(err error, code int) bool {
 	var sqliteErr *sqlite.Error
 	return errors.As(err, &sqliteErr) && sqliteErr.Code()&0xff == code
+}
+
+// sqliteSynchronous maps the numbers that SQLite returns for the pragma synchronous to their names.
+var sqliteSynchronous = map[string]string{"0": "off", "1": "normal", "2": "full", "3": "extra"}
+
+// inspect implements engine.
+func (e *sqliteEngine) inspect(ctx context.Context) (inspection Inspection, err error) {
+	var version string
+	if err := e.write.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version); err != nil {
+		return Inspection{}, err
+	}
+	inspection.Engine = "SQLite " + version
+	for _, name := range []string{"journal_mode", "synchronous", "busy_timeout", "foreign_keys", "auto_vacuum", "page_size", "wal_autocheckpoint"} {
+		setting := Setting{Name: name}
+		if err := e.write.QueryRowContext(ctx, `PRAGMA `+name).Scan(&setting.Value); err != nil {
+			return Inspection{}, err
+		}
+		switch name {
+		case "journal_mode":
+			setting.Wrong = setting.Value != "wal"
+		case "synchronous":
+			setting.Wrong = setting.Value != "2" && setting.Value != "3"
+			setting.Value = sqliteSynchronous[setting.Value]
+		}
+		inspection.Settings = append(inspection.Settings, setting)
+	}
+	return inspection, nil
 }

@@ -226,7 +226,7 @@ func TestSQLiteRefused(t *testing.T) {
 				exec1(t, raw(t, path), `CREATE TABLE cookies (name TEXT)`)
 			},
 			options: store.Options{Migrate: true},
-			want:    "it holds the tables of another program",
+			want:    "it contains the tables of another program",
 		},
 		{
 			name: "newer schema",
@@ -237,7 +237,7 @@ func TestSQLiteRefused(t *testing.T) {
 				db.Close()
 			},
 			options: store.Options{Migrate: true},
-			want:    fmt.Sprintf("it is at version %d, the program knows %d", store.Head+1, store.Head),
+			want:    fmt.Sprintf("it is at version %d, the program supports %d", store.Head+1, store.Head),
 			is:      store.ErrNewerSchema,
 		},
 		{
@@ -510,7 +510,7 @@ func TestSQLiteReplaced(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "start again") {
+	if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("check: %v, want what mends it", err)
 	}
 	if err := errors.Join(os.Remove(path), os.Rename(path+".old", path)); err != nil {

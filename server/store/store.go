@@ -1,8 +1,8 @@
-// Package store keeps the API keys, in one SQLite file or in a PostgreSQL database that several servers share. Both
-// engines run the same SQL text, through database/sql, and the same conformance suite (package storetest).
+// Package store stores the API keys in one SQLite file, or in a PostgreSQL database that several servers share. Both
+// engines run the same SQL text and pass the same conformance suite (package storetest).
 //
-// Nothing is cached: what one server deleted is gone for the very next look-up of every other. An acknowledged delete
-// survives the death of the process and of the machine.
+// Nothing is cached: a key that one server has deleted is gone for the next lookup of every other server. An acknowledged
+// delete survives a crash of the process and a power loss.
 package store
 
 import (
@@ -20,19 +20,18 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// The errors of Open that a caller may want to tell apart. What is wrapped around them is one sentence that says what
-// to mend and never contains a password.
+// Errors of Open. The text wrapped around them is one sentence that says what to fix. It never contains a password.
 var (
-	ErrURL         = errors.New("bad database url")
+	ErrURL         = errors.New("invalid database url")
 	ErrOlderSchema = errors.New("the schema is older than this program")
 	ErrNewerSchema = errors.New("the schema is newer than this program")
 )
 
-// ErrInvalid says that a key cannot be stored as it is: its text is not valid UTF-8 or contains a NUL, which
-// PostgreSQL cannot hold.
+// ErrInvalid means that a key cannot be stored, because its text is not valid UTF-8 or contains a NUL, which PostgreSQL
+// cannot store.
 var ErrInvalid = errors.New("invalid key")
 
-// The whole life of a key, in the SQL that both engines read.
+// The SQL of both engines.
 const (
 	createSQL = `INSERT INTO api_keys (id, project_id, creator_id, name, last_four_digits, permissions, created_at, ` +
 		`expires_at, secret_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
@@ -40,46 +39,53 @@ const (
 	authenticateSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at ` +
 		`FROM api_keys WHERE secret_hash = $1 AND deleted_at IS NULL`
 
-	// One statement decides and deletes, so that of many concurrent deletes exactly one changes the row, and what it
-	// leaves is the audit record.
+	// A single statement checks and deletes, so that of many concurrent deletes exactly one changes the row. The row that
+	// remains is the audit record.
 	deleteSQL = `UPDATE api_keys SET deleted_at = $1, deleted_by = $2, deleted_request_id = $3, secret_hash = NULL ` +
 		`WHERE id = $4 AND project_id = $5 AND deleted_at IS NULL`
 
 	listSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at, ` +
 		`deleted_at, deleted_by, deleted_request_id FROM api_keys`
 	listOrderSQL = ` ORDER BY created_at, id`
-
-	emptySQL = `SELECT NOT EXISTS (SELECT 1 FROM api_keys)`
 )
 
 // Options of Open.
 type Options struct {
-	// Migrate brings the schema up to date, creating the SQLite file where there is none. Without it Open refuses a
-	// schema that is older than the program.
+	// Migrate brings the schema up to date, and creates the SQLite file if there is none. Without it Open rejects a schema
+	// that is older than the program.
 	Migrate bool
 
-	// ReadOnly opens the store to be read, as by Copy: nothing in it can be changed, and it need not be writable.
+	// ReadOnly opens the store for reading, as the source of Copy. The store need not be writable.
 	ReadOnly bool
 }
 
-// Store is an open store. Its methods may be called concurrently, and give up when their context ends.
+// Store is an open store. Its methods may be called concurrently, and return early when their context ends.
 type Store struct {
-	name  string  // the store in messages: the URL without secrets
-	path  string  // of the SQLite file; empty on PostgreSQL
-	read  *sql.DB // on PostgreSQL the same pool as write
-	write *sql.DB
+	name   string  // the URL without secrets, for messages
+	read   *sql.DB // on PostgreSQL the same pool as write
+	write  *sql.DB
+	engine engine
+}
 
-	lookUp func(ctx context.Context, hash []byte, columns []any) error
-	remove func(ctx context.Context, args ...any) (rows int64, err error)
-	check  func(ctx context.Context) error
-	lost   func(error) bool // whether a statement failed with its connection, which is then out of the pool
-	stats  func() []PoolStats
-	close  func() error
+// engine is what differs between SQLite and PostgreSQL.
+type engine interface {
+	// authenticate runs authenticateSQL and scans the row into columns. The error is sql.ErrNoRows if there is no row.
+	authenticate(ctx context.Context, hash []byte, columns []any) error
+	// delete runs deleteSQL and returns the number of rows affected.
+	delete(ctx context.Context, args ...any) (rows int64, err error)
+	// checkWritable reports why the store cannot be written to.
+	checkWritable(ctx context.Context) error
+	// lost reports whether a statement failed because its connection was lost, and discards such connections.
+	lost(err error) bool
+	inspect(ctx context.Context) (Inspection, error)
+	backup(ctx context.Context, file string) error
+	stats() []PoolStats
+	close() error
 }
 
 // Open opens the store at url, whose scheme chooses the engine: sqlite:PATH or postgres://... with the parameters that
-// pgxpool.ParseConfig understands. The error wraps ErrURL when the URL is at fault, ErrOlderSchema or ErrNewerSchema
-// when the schema is not that of this program; a store that is refused is left as it was.
+// pgxpool.ParseConfig accepts. The error wraps ErrURL if the URL is invalid, and ErrOlderSchema or ErrNewerSchema if the
+// schema is not that of this program. A store that Open rejects is not changed.
 func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	if err := CheckURL(url); err != nil {
 		return nil, err
@@ -90,7 +96,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	return openPostgres(ctx, url, options)
 }
 
-// CheckURL says what is wrong with url itself, as Open would, without opening anything.
+// CheckURL returns the error that Open would return for url itself, without opening anything.
 func CheckURL(url string) error {
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
@@ -100,19 +106,19 @@ func CheckURL(url string) error {
 		_, err := parsePostgres(url)
 		return err
 	default:
-		// The text is not repeated: whatever it is, it may contain a password.
+		// The text is not repeated, because it may contain a password.
 		return fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
 	}
 }
 
-// Close closes the store once the statements under way are done.
-func (s *Store) Close() error { return s.close() }
+// Close waits for the running statements and closes the store.
+func (s *Store) Close() error { return s.engine.close() }
 
-// String is the URL of the store without secrets.
+// String returns the URL of the store without secrets.
 func (s *Store) String() string { return s.name }
 
-// Create stores a key with the hash of its secret. The error wraps ErrInvalid when the key cannot be stored; a second
-// key with the same id or secret is an error too.
+// Create stores a key with the hash of its secret. The error wraps ErrInvalid if the key cannot be stored. A second key
+// with the same id or secret is an error as well.
 func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) error {
 	permissions, err := permissionsColumn(key)
 	if err != nil {
@@ -131,32 +137,32 @@ func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) er
 	return nil
 }
 
-// Authenticate finds the live key whose secret hashes to hash, expired or not; apikey.ErrNotFound when there is none.
+// Authenticate returns the live key whose secret hashes to hash, expired or not, or apikey.ErrNotFound if there is none.
 func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error) {
 	for attempt := 1; ; attempt++ {
-		var row row
-		err := s.lookUp(ctx, hash[:], row.liveColumns())
+		var found row
+		err := s.engine.authenticate(ctx, hash[:], found.liveColumns())
 		switch {
 		case err == nil:
-			return row.key()
+			return found.key()
 		case errors.Is(err, sql.ErrNoRows):
 			return apikey.Key{}, apikey.ErrNotFound
-		case s.lost(err) && attempt == 1:
-			// A look-up changes nothing and may be repeated, so that a restart of the database between two
-			// requests goes unnoticed.
+		case s.engine.lost(err) && attempt == 1:
+			// A lookup changes nothing, so it is repeated once: a restart of the database between two requests does not
+			// become an error.
 		default:
 			return apikey.Key{}, fmt.Errorf("look up key: %w", err)
 		}
 	}
 }
 
-// Delete deletes the live key id of project in one statement, leaving the tombstone deletion; apikey.ErrNotFound when
-// project has no such live key. Any other error leaves open whether the key was deleted, as the answer of the database
-// may be what got lost; the statement is never repeated.
+// Delete deletes the live key id of project in one statement and leaves the tombstone deletion. The error is
+// apikey.ErrNotFound if project has no such live key. After any other error the key may have been deleted, because the
+// response of the database may have been lost. The statement is never repeated.
 func (s *Store) Delete(ctx context.Context, project, id apitype.UUID, deletion apikey.Deletion) error {
-	rows, err := s.remove(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, id.String(),
+	rows, err := s.engine.delete(ctx, deletion.At.UnixMicro(), deletion.By.String(), deletion.RequestID, id.String(),
 		project.String())
-	// The error comes first: an outage affects no rows either, and must not become a 404.
+	// The error is checked first: an outage affects no rows either, and must not become a 404.
 	if err != nil {
 		return s.fail("delete key", err)
 	}
@@ -166,13 +172,14 @@ func (s *Store) Delete(ctx context.Context, project, id apitype.UUID, deletion a
 	return nil
 }
 
-// Filter says which keys List gives.
+// Filter selects the keys that List returns.
 type Filter struct {
 	Project *apitype.UUID // nil: of every project
-	Deleted bool          // the tombstones as well
+	Deleted bool          // include tombstones
 }
 
-// List gives the keys that fit filter, oldest first, as they come from the database; an error ends it.
+// List returns the keys that match filter, oldest first, as they are read from the database. It ends with the first
+// error.
 func (s *Store) List(ctx context.Context, filter Filter) iter.Seq2[apikey.Key, error] {
 	var conditions []string
 	var args []any
@@ -194,12 +201,12 @@ func (s *Store) List(ctx context.Context, filter Filter) iter.Seq2[apikey.Key, e
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var row row
-			if err := rows.Scan(row.columns()...); err != nil {
+			var found row
+			if err := rows.Scan(found.columns()...); err != nil {
 				yield(apikey.Key{}, s.fail("list keys", err))
 				return
 			}
-			key, err := row.key()
+			key, err := found.key()
 			if !yield(key, err) || err != nil {
 				return
 			}
@@ -210,23 +217,23 @@ func (s *Store) List(ctx context.Context, filter Filter) iter.Seq2[apikey.Key, e
 	}
 }
 
-// PoolStats are the figures of a pool of connections.
+// PoolStats are the statistics of a connection pool.
 type PoolStats struct {
 	Name  string // "write" or "read" of SQLite, "postgres"
-	Max   int    // connections at most; zero: no limit
-	Open  int    // connections now
+	Max   int    // maximum of open connections; 0: no limit
+	Open  int    // open connections
 	InUse int
-	Waits int64         // how often a statement had to wait for a connection,
-	Wait  time.Duration // and for how long altogether
+	Waits int64         // number of waits for a connection
+	Wait  time.Duration // total time of these waits
 }
 
-// Stats are the figures of each pool of the store.
-func (s *Store) Stats() []PoolStats { return s.stats() }
+// Stats returns the statistics of each pool of the store.
+func (s *Store) Stats() []PoolStats { return s.engine.stats() }
 
-// fail wraps the error of a statement, after telling the engine of it.
-func (s *Store) fail(doing string, err error) error {
-	s.lost(err)
-	return fmt.Errorf("%s: %w", doing, err)
+// fail wraps the error of a statement. It lets the engine discard connections that were lost.
+func (s *Store) fail(action string, err error) error {
+	s.engine.lost(err)
+	return fmt.Errorf("%s: %w", action, err)
 }
 
 // row is a row of api_keys as database/sql scans it from either engine.
@@ -238,13 +245,13 @@ type row struct {
 	deletedBy, deletedRequestID                    sql.NullString
 }
 
-// liveColumns are those of authenticateSQL.
+// liveColumns returns the destinations for the columns of authenticateSQL.
 func (r *row) liveColumns() []any {
 	return []any{&r.id, &r.projectID, &r.creatorID, &r.name, &r.lastFourDigits, &r.permissions, &r.createdAt,
 		&r.expiresAt}
 }
 
-// columns are those of listSQL.
+// columns returns the destinations for the columns of listSQL.
 func (r *row) columns() []any {
 	return append(r.liveColumns(), &r.deletedAt, &r.deletedBy, &r.deletedRequestID)
 }
@@ -284,8 +291,8 @@ func (r *row) key() (key apikey.Key, err error) {
 	return key, nil
 }
 
-// permissionsColumn is NULL for an unrestricted key, and a JSON array, empty if need be, for a restricted one, so that
-// losing the permissions can never turn into holding them all.
+// permissionsColumn returns NULL for an unrestricted key and a JSON array for a restricted one. A restricted key without
+// permissions has an empty array, so that it can never become unrestricted.
 func permissionsColumn(key apikey.Key) (sql.NullString, error) {
 	if !key.Restricted {
 		return sql.NullString{}, nil

@@ -8,8 +8,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// Fill adds n live keys of random projects to the store at url, whose schema must be there, as fast as its engine makes
-// them up: for tests and benchmarks of a store that is not empty. Nobody knows their secrets.
+// Fill adds n live keys of random projects to the store at url, which must be migrated, in one statement of the engine.
+// Their secrets are unknown.
 func Fill(t testing.TB, url string, n int) {
 	t.Helper()
 	const columns = `INSERT INTO api_keys (id, project_id, creator_id, name, last_four_digits, created_at, secret_hash) `

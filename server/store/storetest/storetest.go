@@ -1,5 +1,5 @@
-// Package storetest holds what every store of keys must do, as one test suite, and finds PostgreSQL for the tests of
-// this and other packages.
+// Package storetest is the conformance suite of the stores of keys. It also starts PostgreSQL for tests of this and other
+// packages.
 package storetest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// Store is what Run tests.
+// Store is the interface that Run tests.
 type Store interface {
 	Create(ctx context.Context, key apikey.Key, hash apikey.Hash) error
 	Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error)
@@ -27,40 +27,32 @@ type Store interface {
 	List(ctx context.Context, filter store.Filter) iter.Seq2[apikey.Key, error]
 }
 
-// Run tests the stores that open gives, an empty one at each call.
+// Run runs the suite. Each call of open returns an empty store.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, s Store)
 	}{
-		{"authenticate gives the key of a secret", testAuthenticate},
-		{"authenticate gives an expired key as well", testExpired},
+		{"authenticate returns the key of a secret", testAuthenticate},
+		{"authenticate returns expired keys as well", testExpired},
 		{"a key comes back as it was stored", testRoundTrip},
 		{"an id or a secret is stored once", testUnique},
-		{"text that no engine can hold is refused", testInvalid},
+		{"text that no engine can store is rejected", testInvalid},
 		{"delete", testDelete},
-		{"a deleted key leaves its tombstone and nothing else", testTombstone},
+		{"only the tombstone of a deleted key remains", testTombstone},
 		{"of many concurrent deletes one succeeds", testConcurrentDeletes},
-		{"after a delete no look-up succeeds", testAtOnce},
+		{"after a delete no lookup succeeds", testAtOnce},
 		{"list orders and filters", testList},
-		{"a list may be left half-way", testListBreak},
-		{"an ended context ends every method", testContext},
+		{"the caller may stop a list early", testListBreak},
+		{"every method ends with its context", testContext},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }
 
-// NewKey is an unrestricted key of project with its secret, not stored yet.
+// NewKey returns an unrestricted key of project and its secret. The key is not stored yet.
 func NewKey(project apitype.UUID) (apikey.Key, apikey.Secret) {
-	secret := apikey.NewSecret()
-	return apikey.Key{
-		ID:             apitype.NewUUID(),
-		ProjectID:      project,
-		CreatorID:      apitype.NewUUID(),
-		Name:           "key of a test",
-		LastFourDigits: secret.LastFour(),
-		CreatedAt:      time.Now().UTC().Truncate(time.Microsecond),
-	}, secret
+	return apikey.New(project, apitype.NewUUID(), "test key")
 }
 
 // Create stores a NewKey of project.
@@ -73,12 +65,12 @@ func Create(t testing.TB, s Store, project apitype.UUID) (apikey.Key, apikey.Sec
 	return key, secret
 }
 
-// NewDeletion is a tombstone with the time of now.
+// NewDeletion returns a tombstone with the current time.
 func NewDeletion() apikey.Deletion {
 	return apikey.Deletion{
 		At:        time.Now().UTC().Truncate(time.Microsecond),
 		By:        apitype.NewUUID(),
-		RequestID: "request of a test",
+		RequestID: "test request",
 	}
 }
 
@@ -149,7 +141,7 @@ func testRoundTrip(t *testing.T, s Store) {
 		equal(t, listed[0], want)
 	}
 
-	// Finer times are cut, whatever their zone.
+	// Times are truncated to microseconds and converted to UTC.
 	want, secret := NewKey(apitype.NewUUID())
 	want.CreatedAt = at("2024-05-06T07:08:09.123456789+02:00")
 	if err := s.Create(t.Context(), want, secret.Hash()); err != nil {
@@ -259,7 +251,7 @@ func testTombstone(t *testing.T, s Store) {
 	}
 	equal(t, listed[0], key)
 
-	// Its hash is gone, so that the same secret can be stored again; nobody issues it twice, but it shows.
+	// The hash of the deleted key is gone, so the same secret can be stored again.
 	again, _ := NewKey(key.ProjectID)
 	if err := s.Create(t.Context(), again, secret.Hash()); err != nil {
 		t.Errorf("the hash of the deleted key was kept: %v", err)
@@ -296,7 +288,7 @@ func testConcurrentDeletes(t *testing.T, s Store) {
 	equal(t, list(t, s, store.Filter{Deleted: true})[0], key)
 }
 
-// testAtOnce looks keys up while they are deleted: a look-up that began after a delete was acknowledged must fail.
+// testAtOnce looks keys up while they are deleted. A lookup that begins after the delete was acknowledged must fail.
 func testAtOnce(t *testing.T, s Store) {
 	var wg sync.WaitGroup
 	for range 20 {
@@ -314,7 +306,7 @@ func testAtOnce(t *testing.T, s Store) {
 						t.Errorf("authenticate: %v", err)
 						return
 					case late:
-						t.Error("a look-up after the delete found the key")
+						t.Error("a lookup after the delete found the key")
 						return
 					}
 				}
@@ -432,7 +424,7 @@ func list(t *testing.T, s Store, filter store.Filter) (keys []apikey.Key) {
 	return keys
 }
 
-// equal compares keys, taking no permissions and an empty list of them for the same.
+// equal compares keys. Nil and empty permissions are equal.
 func equal(t *testing.T, got, want apikey.Key) {
 	t.Helper()
 	text := func(key apikey.Key) string {
