@@ -189,6 +189,9 @@ func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
 		}
 		a.enum = []string{name}
 	}
+	if _, backtracking := s.Pattern.(backtrackingPattern); backtracking {
+		return false // it can time out
+	}
 	a.pattern = s.Pattern
 	if s.Format != nil {
 		// One that is not known is the library's own (regex).

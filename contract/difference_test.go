@@ -268,6 +268,8 @@ func TestDifferences(t *testing.T) {
 			answer: &response{200, "text/plain", "ab"}},
 		{name: "duplicate members", why: "in responses, too", operation: jsonAnswer(`{}`), answer: &response{200, "application/json", `{"a":1,"a":2}`}},
 		{name: "trailing data", why: "in responses, too", operation: jsonAnswer(`{}`), answer: &response{200, "application/json", `{} x`}},
+		{name: "patterns", why: "they are ECMA-262, where white space is Unicode", operation: body(`{"pattern":"^\\s$"}`), payload: "\"\u00a0\"", accepted: true},
+		{name: "patterns", why: "and a dot matches no end of a line", operation: body(`{"pattern":"^.$"}`), payload: `"\u2028"`},
 		{name: "headers without a type", why: "as parameters", operation: `"responses":{"200":{"description":"","headers":{"X-A":{"schema":{"const":"a"}}},
 			"content":{"application/json":{}}},` + errorAnswers + `},`, answer: &response{200, "application/json", `{}`}, accepted: true},
 	} {

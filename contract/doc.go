@@ -46,8 +46,9 @@
 //   - redirects: 301, 304, 307 and 308 have to be declared, like any other status.
 //   - bodies that are not JSON: those of responses are sent on, unvalidated, so that streams and downloads stay what they
 //     are.
+//   - patterns: they are expressions of ECMA-262, as JSON Schema says, with Unicode semantics. Stock takes them for Go's.
 //   - undeclared bodies: a response whose declaration has no content has no body.
 //
 // Beside verdicts: defaults of parameters are written into the request, as stock does, those in bodies are not (stock does
-// so for 3.0 only). A schema whose pattern Go's regexp cannot compile stops New, where stock goes on without 2020-12.
+// so for 3.0 only).
 package contract

@@ -44,6 +44,9 @@ func Read(data []byte) (*Document, []Finding) {
 	lenient := []openapi3.ValidationOption{
 		openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields(tree.names()...),
 	}
+	if model.IsOpenAPI31OrLater() { // pattern.go compiles patterns
+		lenient = append(lenient, openapi3.DisableSchemaPatternValidation())
+	}
 	if err := model.Validate(context.Background(), lenient...); err != nil {
 		return fail("openapi", located(err, invalid(model, lenient)))
 	}

@@ -211,6 +211,25 @@ func TestViolationsEnd(t *testing.T) {
 	}
 }
 
+// TestPatternTimeout is for values made to stall a backtracking engine. They are rejected, also below a not, and a list of
+// them takes no longer than one.
+func TestPatternTimeout(t *testing.T) {
+	const pattern = `^((a+)+)+b\\1$`
+	stalling := `"` + strings.Repeat("a", 60) + `"`
+	for _, test := range []struct{ schema, right, body string }{
+		{`{"type":"array","items":{"pattern":"` + pattern + `"}}`, `["aba"]`, "[" + strings.Repeat(stalling+",", 10_000) + stalling + "]"},
+		{`{"not":{"pattern":"` + pattern + `"}}`, `"b"`, stalling},
+		{`{"patternProperties":{"` + pattern + `":false}}`, `{"b":0}`, "{" + stalling + ":0}"},
+	} {
+		s := newService(t, document("3.1.0", `{"/":{"post":{"requestBody":{"content":{"application/json":{"schema":`+test.schema+`}}},
+			"responses":{"204":{"description":""},`+errorAnswers+`}}}}`), contract.Options{}, noContent)
+		s.do(request("POST", "/", test.right, "Content-Type: application/json"))
+		expect(t, s.requestViolations(t))
+		s.do(request("POST", "/", test.body, "Content-Type: application/json"))
+		expect(t, s.requestViolations(t), "body pattern")
+	}
+}
+
 // TestViolationsAreSilent is for errors and messages, which are logged and sent: the value may be a secret.
 func TestViolationsAreSilent(t *testing.T) {
 	const secret = "hunter2"

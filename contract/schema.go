@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // documentURL is what the document is called within the compiler. It only has to be absolute.
@@ -52,6 +53,7 @@ func newCompiler(d *document, doc *openapi3.T, formats map[string]func(string) e
 	c.schemas = jsonschema.NewCompiler()
 	c.schemas.DefaultDraft(jsonschema.Draft2020)
 	c.schemas.UseLoader(nothingElse{})
+	c.schemas.UseRegexpEngine(compilePattern)
 	c.schemas.AssertFormat()
 	c.registerFormats(d.root)
 	if err := c.schemas.AddResource(documentURL, d.root); err != nil {
@@ -123,11 +125,15 @@ func (s *schema) validate(value any, in, name string, visit openapi3.SchemaValid
 	if s.compiled == nil {
 		return s.walk(value, in, name, visit)
 	}
-	err := s.compiled.Validate(value)
+	c := collector{offsets: s.offsets, in: in, name: name}
+	var err error
+	if !matchInTime(func() { err = s.compiled.Validate(value) }) {
+		c.add(Violation{Keyword: "pattern", Message: message(&kind.Pattern{}), Err: errMatchTimeout})
+		return c.violations
+	}
 	if err == nil {
 		return nil
 	}
-	c := collector{offsets: s.offsets, in: in, name: name}
 	if verr, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		c.collect(verr)
 	} else {
