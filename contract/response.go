@@ -62,6 +62,9 @@ func (o *Operation) response(status int) *response {
 	return nil
 }
 
+// Declares reports whether the document declares a response of status: by the status, by its range, or by default.
+func (o *Operation) Declares(status int) bool { return o.response(status) != nil }
+
 func (c *compiler) response(pointer string, model *openapi3.Response) (*response, error) {
 	var r response
 	var err error

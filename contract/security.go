@@ -66,6 +66,9 @@ func (c *Contract) security(operation *openapi3.Operation) ([]requirement, error
 	return requirements, nil
 }
 
+// RequiresAuthentication reports whether the operation has a security requirement.
+func (o *Operation) RequiresAuthentication() bool { return len(o.security) > 0 }
+
 // authenticate tries the requirements in order until the request meets one. It returns the request for the handler. It
 // does not read the body.
 func (o *Operation) authenticate(r *http.Request) (*http.Request, error) {

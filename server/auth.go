@@ -12,22 +12,19 @@ import (
 )
 
 var (
-	// errNoToken: the request carries no bearer token.
-	errNoToken = errors.New("no bearer token")
-	// errInvalidToken: a token was sent, and it is not that of a live key.
-	errInvalidToken = errors.New("invalid bearer token")
-	// errForbidden: the caller's key is good and lacks the permission.
-	errForbidden = errors.New("missing required permission")
+	errNoToken      = errors.New("no bearer token")             // the request has no bearer token
+	errInvalidToken = errors.New("invalid bearer token")        // the token is not that of a live key
+	errForbidden    = errors.New("missing required permission") // the caller's key is valid and lacks the permission
 )
 
-// authenticator finds out who is calling.
+// authenticator authenticates requests by their bearer token.
 type authenticator struct {
 	keys Keys
 	now  func() time.Time
 }
 
-// authenticate is called by package contract where the document requires authentication. It leaves the caller's key
-// in the exchange. An error that is neither errNoToken nor errInvalidToken means that the store could not answer.
+// authenticate stores the caller's key in the exchange. Package contract calls it where the document requires
+// authentication. Any error other than errNoToken and errInvalidToken is a failure of the store.
 func (a authenticator) authenticate(ctx context.Context, input *contract.AuthenticationInput) error {
 	token, err := bearerToken(input.Request.Header)
 	if err != nil {
@@ -42,13 +39,13 @@ func (a authenticator) authenticate(ctx context.Context, input *contract.Authent
 	case key.Expired(a.now()):
 		return errInvalidToken
 	}
-	exchange := exchangeOf(ctx)
-	exchange.caller, exchange.authenticated = key, true
+	x := exchangeOf(ctx)
+	x.caller, x.authenticated = key, true
 	return nil
 }
 
-// bearerToken takes the token out of the Authorization header (RFC 6750, section 2.1). Two such headers are refused:
-// which of them another party on the way believed cannot be known.
+// bearerToken returns the token of the Authorization header (RFC 6750, section 2.1). It rejects two such headers, because
+// a proxy may have checked the other one.
 func bearerToken(header http.Header) (string, error) {
 	values := header["Authorization"]
 	if len(values) == 0 {

@@ -22,7 +22,7 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// benchKeys knows one caller, and deletes what is asked for, or nothing.
+// benchKeys authenticates every request. Its deletes return deleteError.
 type benchKeys struct{ deleteError error }
 
 func (benchKeys) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
@@ -33,14 +33,14 @@ func (k benchKeys) Delete(context.Context, apitype.UUID, apitype.UUID, apikey.De
 	return k.deleteError
 }
 
-// BenchmarkAnswers compares, in one run and in process, what an answer costs:
+// BenchmarkAnswers compares the cost of an answer, in one run and in process:
 //
-//   - echo: nothing but echo, the generated strict handler and an implementation that answers;
+//   - echo: echo, the generated strict handler and an implementation, nothing else;
 //   - server: this server, with request id, deadline, log line, authentication and both directions validated;
-//   - quiet: the same with the log at warn, which leaves out the line of each request;
+//   - quiet: the same with log level warn, without a line for each request;
 //   - uncontracted: this server without the contract layer;
 //   - stock: echo behind openapi3filter.Validator, strict, on the same document;
-//   - nothing: a handler that does nothing, which shows what of each figure is the making of request and recorder.
+//   - nothing: an empty handler, the cost of creating request and recorder.
 func BenchmarkAnswers(b *testing.B) {
 	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	for _, answer := range []struct {
@@ -54,14 +54,14 @@ func BenchmarkAnswers(b *testing.B) {
 		{"422", 422, "not-a-uuid", nil},
 	} {
 		options := Options{Keys: benchKeys{answer.err}, Logger: logger}.withDefaults()
-		operations := &operations{keys: options.Keys, now: options.Now}
-		contracted, err := newHandler(api.Document, operations, options)
+		implementation := &operations{keys: options.Keys, now: options.Now}
+		contracted, err := newHandler(api.Document, implementation, options)
 		if err != nil {
 			b.Fatal(err)
 		}
 		quietly := options
 		quietly.Logger = slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		quiet, err := newHandler(api.Document, operations, quietly)
+		quiet, err := newHandler(api.Document, implementation, quietly)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func BenchmarkAnswers(b *testing.B) {
 			{"echo", bareEcho(answer.err)},
 			{"server", contracted},
 			{"quiet", quiet},
-			{"uncontracted", uncontracted(b, operations, options)},
+			{"uncontracted", uncontracted(b, implementation, options)},
 			{"stock", stock(b, bareEcho(answer.err))},
 			{"nothing", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},
 		} {
@@ -93,8 +93,8 @@ func BenchmarkAnswers(b *testing.B) {
 	}
 }
 
-// BenchmarkHTTP compares the server with itself without the contract layer where it matters: over loopback HTTP, with the
-// embedded store, for authenticated 404s.
+// BenchmarkHTTP compares the server with and without the contract layer over loopback HTTP, with the embedded store, for
+// authenticated 404s.
 func BenchmarkHTTP(b *testing.B) {
 	keys, err := store.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "keys.db"), store.Options{Migrate: true})
 	if err != nil {
@@ -106,15 +106,15 @@ func BenchmarkHTTP(b *testing.B) {
 		b.Fatal(err)
 	}
 	options := Options{Keys: keys, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil))}.withDefaults()
-	operations := &operations{keys: options.Keys, now: options.Now}
-	contracted, err := newHandler(api.Document, operations, options)
+	implementation := &operations{keys: options.Keys, now: options.Now}
+	contracted, err := newHandler(api.Document, implementation, options)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, handler := range []struct {
 		name string
 		http.Handler
-	}{{"server", contracted}, {"uncontracted", uncontracted(b, operations, options)}} {
+	}{{"server", contracted}, {"uncontracted", uncontracted(b, implementation, options)}} {
 		b.Run("404/"+handler.name, func(b *testing.B) {
 			server := httptest.NewServer(handler)
 			defer server.Close()
@@ -143,7 +143,7 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 }
 
-// bareEcho answers by the generated code and nothing else.
+// bareEcho serves the generated code and nothing else.
 func bareEcho(err error) http.Handler {
 	e := echo.New()
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(wrongHandler{operation: func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
@@ -156,29 +156,29 @@ func bareEcho(err error) http.Handler {
 	return e
 }
 
-// uncontracted is the server with its authentication in place of the whole contract layer.
-func uncontracted(b *testing.B, operations *operations, options Options) http.Handler {
-	compiled, err := newContract(api.Document, options)
+// uncontracted is the server with authentication instead of the contract layer.
+func uncontracted(b *testing.B, implementation *operations, options Options) http.Handler {
+	loaded, err := loadContract(api.Document, options)
 	if err != nil {
 		b.Fatal(err)
 	}
-	authenticator := authenticator{keys: options.Keys, now: options.Now}
+	authenticate := authenticator{keys: options.Keys, now: options.Now}.authenticate
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
-	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
+	e.Use(observe(loaded, options), recoverPanic, rejectOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			input := &contract.AuthenticationInput{Request: c.Request()}
-			if err := authenticator.authenticate(c.Request().Context(), input); err != nil {
+			if err := authenticate(c.Request().Context(), input); err != nil {
 				return err
 			}
 			return next(c)
 		}
 	})
-	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(operations, nil))
+	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	return e
 }
 
-// stock is what kin-openapi offers for the same job.
+// stock is kin-openapi's own validation middleware.
 func stock(b *testing.B, next http.Handler) http.Handler {
 	document, err := openapi3.NewLoader().LoadFromData(api.Document)
 	if err != nil {

@@ -10,23 +10,22 @@ import (
 
 var _ apiserver.StrictServerInterface = (*operations)(nil)
 
-// DeleteAPIKey is DELETE /v1/api_key/{id}: it deletes a key of the caller's project, for good. The caller's own key
-// may be the one.
+// DeleteAPIKey serves DELETE /v1/api_key/{id}. It permanently deletes a key of the caller's project, which may be the
+// caller's own key.
 //
-//	200 {}   deleted; the key is refused from now on
+//	200 {}   deleted; the key is rejected from now on
 //	403      the caller's key lacks api_keys.delete
-//	404      no such key, deleted already, or of another project: the caller cannot tell which
-//	500      the store could not answer; whether the key was deleted is unknown, and asking again is safe
+//	404      the key does not exist, was deleted before, or belongs to another project; the answer is the same for all three
+//	500      the store failed; the key may have been deleted, and it is safe to try again
 //
-// 403 for a caller without a good key and 422 for a malformed id are answered before this is reached.
+// Package contract answers 403 for a request without a valid key and 422 for an invalid id before this method is called.
 func (o *operations) DeleteAPIKey(ctx context.Context, request apiserver.DeleteAPIKeyRequestObject) (apiserver.DeleteAPIKeyResponseObject, error) {
-	exchange := exchangeOf(ctx)
-	caller := &exchange.caller
-	if !caller.May(apikey.PermissionDelete) {
+	x := exchangeOf(ctx)
+	if !x.caller.May(apikey.PermissionDelete) {
 		return nil, errForbidden
 	}
-	tombstone := apikey.Deletion{At: o.now(), By: caller.ID, RequestID: exchange.requestID}
-	if err := o.keys.Delete(ctx, caller.ProjectID, request.ID, tombstone); err != nil {
+	tombstone := apikey.Deletion{At: o.now(), By: x.caller.ID, RequestID: x.requestID}
+	if err := o.keys.Delete(ctx, x.caller.ProjectID, request.ID, tombstone); err != nil {
 		return nil, err
 	}
 	return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(struct{}{})), nil

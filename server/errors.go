@@ -23,8 +23,15 @@ const (
 	bodyForbidden        = `{"status":"error","error_code":"FORBIDDEN","message":"Missing required permissions"}`
 	bodyNotFound         = `{"status":"error","error_code":"NOT_FOUND","message":"Not Found"}`
 	bodyMethodNotAllowed = `{"status":"error","error_code":"METHOD_NOT_ALLOWED","message":"Method Not Allowed"}`
+	bodyNotImplemented   = `{"status":"error","error_code":"NOT_IMPLEMENTED","message":"Not Implemented"}`
 	bodyInternal         = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
 )
+
+// notImplemented is the error of an operation that is generated from the contract but not written yet.
+type notImplemented interface {
+	error
+	NotImplemented() string // the name of the operation
+}
 
 // errorWriter turns errors into responses. It is the only writer of error bodies: the client gets a constant, the cause
 // goes to the log.
@@ -79,11 +86,16 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		return http.StatusMethodNotAllowed, []byte(bodyMethodNotAllowed)
 	case isRouting && routing.Code == http.StatusBadRequest:
 		// The generated code cannot bind some values that the document allows, such as an integer beyond 64 bits.
+		contract.ServerAnswer(c)
 		return http.StatusUnprocessableEntity, validationError([]contract.Violation{{In: "request", Message: "Input should fit its type"}})
 	}
 	if invalid, ok := errors.AsType[*contract.RequestError](err); ok {
 		w.violated(operation, "request", http.StatusUnprocessableEntity, invalid.Violations)
 		return http.StatusUnprocessableEntity, validationError(invalid.Violations)
+	}
+	contract.ServerAnswer(c)
+	if _, ok := errors.AsType[notImplemented](err); ok {
+		return http.StatusNotImplemented, []byte(bodyNotImplemented)
 	}
 	w.log(ctx, err)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)

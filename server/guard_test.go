@@ -43,20 +43,105 @@ func (anybody) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
 
 const internalBody = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
 
-// serveOnce answers one delete by implementation and returns the answer and the log.
+// serveOnce answers one authenticated delete by implementation and returns the answer and the log.
 func serveOnce(t *testing.T, implementation wrong) (*httptest.ResponseRecorder, string) {
+	t.Helper()
+	return serveRequest(t, api.Document, implementation, "/v1/api_key/"+apitype.NewUUID().String(), "Bearer x")
+}
+
+func serveRequest(t *testing.T, document []byte, implementation wrong, path, authorization string) (*httptest.ResponseRecorder, string) {
 	t.Helper()
 	var log bytes.Buffer
 	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-	handler, err := newHandler(api.Document, wrongHandler{operation: implementation}, options.withDefaults())
+	handler, err := newHandler(document, wrongHandler{operation: implementation}, options.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+apitype.NewUUID().String(), nil)
-	request.Header.Set("Authorization", "Bearer x")
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, path, nil)
+	request.Header.Set("Authorization", authorization)
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, request)
 	return answer, log.String()
+}
+
+// undeclaring is a document as FastAPI exports it: it declares 200 and 422, and nothing else.
+const undeclaring = `{
+	"openapi": "3.1.0",
+	"info": {"title": "Undeclaring", "version": "1"},
+	"paths": {"/v1/api_key/{id}": {"delete": {
+		"operationId": "delete_api_key",
+		"security": [{"HTTPBearer": []}],
+		"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}],
+		"responses": {
+			"200": {"description": "Successful Response", "content": {"application/json": {"schema": {}}}},
+			"422": {"description": "Validation Error", "content": {"application/json": {"schema": {
+				"type": "object", "properties": {"detail": {"type": "array"}}
+			}}}}
+		}
+	}}},
+	"components": {"securitySchemes": {"HTTPBearer": {"type": "http", "scheme": "bearer"}}}
+}`
+
+// unwritten is the error of an operation that is not written yet.
+type unwritten struct{}
+
+func (unwritten) Error() string          { return "not implemented" }
+func (unwritten) NotImplemented() string { return "DeleteAPIKey" }
+
+// On a document that does not declare 403, 500 and 501, the server's own answers are sent all the same. A handler's
+// undeclared answer is not.
+func TestUndeclaredAnswers(t *testing.T) {
+	fail := func(err error) wrong {
+		return func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { return nil, err }
+	}
+	teapot := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+		return visit(func(w http.ResponseWriter) error {
+			w.WriteHeader(http.StatusTeapot)
+			return nil
+		}), nil
+	}
+	const id = "019353e4-7d2a-7c5e-9d4f-0123456789ab"
+	for name, test := range map[string]struct {
+		handler           wrong
+		id, authorization string
+		status            int
+		body              string
+		errors            int // lines in the log
+	}{
+		"no key":                  {nil, id, "", 403, bodyUnauthorized, 0},
+		"unexpected error":        {fail(errors.New("disk full")), id, "Bearer x", 500, bodyInternal, 1},
+		"panic":                   {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic("bug") }, id, "Bearer x", 500, bodyInternal, 1},
+		"not implemented":         {fail(unwritten{}), id, "Bearer x", 501, bodyNotImplemented, 0},
+		"declared":                {nil, "nope", "Bearer x", 422, "", 0},
+		"handler: missing key":    {fail(apikey.ErrNotFound), id, "Bearer x", 500, bodyInternal, 1},
+		"handler: forbidden":      {fail(errForbidden), id, "Bearer x", 500, bodyInternal, 1},
+		"handler: undeclared":     {teapot, id, "Bearer x", 500, bodyInternal, 1},
+		"handler: token not sent": {fail(errNoToken), id, "Bearer x", 500, bodyInternal, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, log := serveRequest(t, []byte(undeclaring), test.handler, "/v1/api_key/"+test.id, test.authorization)
+			if answer.Code != test.status || test.body != "" && answer.Body.String() != test.body || answer.Body.Len() == 0 {
+				t.Errorf("answered %d %s, want %d %s", answer.Code, answer.Body, test.status, test.body)
+			}
+			if got := strings.Count(log, `"level":"ERROR"`); got != test.errors {
+				t.Errorf("%d errors, want %d, in the log:\n%s", got, test.errors, log)
+			}
+			if !strings.Contains(log, `"msg":"contract incomplete"`) || !strings.Contains(log, `"operations_without_403_or_500":1`) {
+				t.Errorf("the log does not report that the contract is incomplete:\n%s", log)
+			}
+		})
+	}
+	if _, log := serveOnce(t, fail(apikey.ErrNotFound)); strings.Contains(log, "contract incomplete") {
+		t.Errorf("our own contract is reported as incomplete:\n%s", log)
+	}
+}
+
+// The 501 is sent on our own contract, too, which does not declare it.
+func TestNotImplemented(t *testing.T) {
+	answer, log := serveOnce(t, func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { return nil, unwritten{} })
+	if answer.Code != 501 || answer.Body.String() != bodyNotImplemented || strings.Contains(log, "ERROR") {
+		t.Errorf("answered %d %s, logged\n%s", answer.Code, answer.Body, log)
+	}
 }
 
 // A handler that is wrong in any way is found out: the caller gets the declared 500 without a trace of what the

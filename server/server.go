@@ -1,9 +1,8 @@
-// Package server answers the Diga API: it puts the generated interface, the contract that every request and response
-// is held to, and the store of keys into one http.Handler.
+// Package server serves the Diga API: New returns one http.Handler for the operations of the contract.
 //
-// A request passes observe (request id, deadline, log line), recovery, package contract (who is calling, does the
-// request fit the document), the generated binding, and one method of operations. Its answer, or the answer that
-// errors.go makes of an error, passes package contract on the way back.
+// A request passes observe (request id, deadline, log line), recoverPanic, package contract (authentication, validation),
+// the code that oapi-codegen generated (binding of parameters) and one method of operations. The response, or the response
+// that errors.go writes for an error, passes package contract on the way back.
 package server
 
 import (
@@ -24,48 +23,26 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// Keys is what the server needs of a store. Every error other than apikey.ErrNotFound means that the store could not
-// answer, and becomes a 500.
+// Keys is what the server needs of a store. Any error other than apikey.ErrNotFound becomes a 500.
 type Keys interface {
-	// Authenticate finds the live key whose secret has the given hash. It does not look at the expiry. It answers
-	// from the store itself, never from memory: a deleted key is refused by the very next request.
-	// apikey.ErrNotFound says that there is none.
+	// Authenticate returns the live key whose secret has the given hash, expired or not, or apikey.ErrNotFound if there
+	// is none. It must not cache: the next request with a deleted key is rejected.
 	Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error)
 
-	// Delete deletes the live key id of project and leaves tombstone in its place, in one atomic and durable step.
-	// Of concurrent calls for one key exactly one returns nil. apikey.ErrNotFound says that project has no such
-	// live key.
+	// Delete deletes the live key id of project and leaves tombstone in its place, in one atomic and durable step. Of
+	// concurrent calls for one key exactly one returns nil. The error is apikey.ErrNotFound if project has no such live
+	// key.
 	Delete(ctx context.Context, project, id apitype.UUID, tombstone apikey.Deletion) error
 }
 
-// Options are what New needs beside the contract.
+// Options configure New. Keys is required.
 type Options struct {
 	Keys     Keys
 	Logger   *slog.Logger            // nil: slog.Default
-	Observer Observer                // nil: nobody
-	Pages    map[string]http.Handler // what GET and HEAD show beside the contract, by path, such as /docs
+	Observer Observer                // nil: none
+	Pages    map[string]http.Handler // served for GET and HEAD beside the contract, by path, such as /docs
 	Now      func() time.Time        // nil: time.Now
-	Timeout  time.Duration           // for one request, the store included; 0: 2 s
-}
-
-// maxBodyBytes bounds the request body of an operation that declares one, and the announced length of a body that is
-// ignored because none is declared.
-const maxBodyBytes = 1 << 20
-
-// operations implements the operations of the contract, one file each.
-type operations struct {
-	keys Keys
-	now  func() time.Time
-}
-
-// New makes the handler that serves the contract in api.Document. The error says what in the document, or in the
-// options, keeps it from being served.
-func New(options Options) (http.Handler, error) {
-	if options.Keys == nil {
-		return nil, fmt.Errorf("server needs a store of keys: set Options.Keys")
-	}
-	options = options.withDefaults()
-	return newHandler(api.Document, &operations{keys: options.Keys, now: options.Now}, options)
+	Timeout  time.Duration           // of one request, including the store; 0: 2 s
 }
 
 func (o Options) withDefaults() Options {
@@ -84,20 +61,39 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// newHandler serves document with the given implementation; tests give it ones that break the contract.
+// maxBodyBytes limits the request body of an operation that declares one, and the Content-Length of a body that is ignored
+// because the operation declares none.
+const maxBodyBytes = 1 << 20
+
+// operations implements the operations of the contract, one file each.
+type operations struct {
+	keys Keys
+	now  func() time.Time
+}
+
+// New returns a handler that serves the contract in api.Document.
+func New(options Options) (http.Handler, error) {
+	if options.Keys == nil {
+		return nil, fmt.Errorf("server needs a store of keys: set Options.Keys")
+	}
+	options = options.withDefaults()
+	return newHandler(api.Document, &operations{keys: options.Keys, now: options.Now}, options)
+}
+
+// newHandler serves document with the given implementation. Tests pass documents and implementations of their own.
 func newHandler(document []byte, implementation apiserver.StrictServerInterface, options Options) (http.Handler, error) {
-	compiled, err := newContract(document, options)
+	loaded, err := loadContract(document, options)
 	if err != nil {
 		return nil, err
 	}
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
-	e.Use(observe(compiled, options), recoverPanic, refuseOtherRoutes, compiled.Middleware())
+	e.Use(observe(loaded, options), recoverPanic, rejectOtherRoutes, loaded.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {
-		// A generated route that the document does not know would be served unauthenticated and unchecked.
-		if compiled.Operation(route.Method, route.Path) == nil {
+		// A generated route that is not in the document would be served without authentication and validation.
+		if loaded.Operation(route.Method, route.Path) == nil {
 			return nil, fmt.Errorf("%s %s is served but not in the contract: run make generate", route.Method, route.Path)
 		}
 	}
@@ -114,28 +110,42 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	return e, nil
 }
 
-// newContract compiles document with the authentication of auth.go, the only kind that is implemented.
-func newContract(document []byte, options Options) (*contract.Contract, error) {
-	authenticator := authenticator{keys: options.Keys, now: options.Now}
-	compiled, err := contract.Compile(document, contract.Options{
-		Authenticate: authenticator.authenticate,
+// loadContract compiles document with the authentication of auth.go. It logs one line about what the document lacks.
+func loadContract(document []byte, options Options) (*contract.Contract, error) {
+	read, findings := contract.Read(document)
+	if read == nil {
+		return nil, fmt.Errorf("load the contract: %w", contract.Errors(findings))
+	}
+	loaded, err := contract.New(read, contract.Options{
+		Authenticate: authenticator{keys: options.Keys, now: options.Now}.authenticate,
 		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
 		MaxBodyBytes: maxBodyBytes,
+		Fallback:     []byte(bodyInternal),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the contract: %w", err)
 	}
-	for _, scheme := range compiled.SecuritySchemes() {
+	for _, scheme := range loaded.SecuritySchemes() {
 		if scheme.Type != "http" || !strings.EqualFold(scheme.Scheme, "bearer") {
 			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", scheme.Name)
 		}
 	}
-	return compiled, nil
+	undeclared := 0
+	for _, operation := range loaded.Operations() {
+		if !operation.Declares(http.StatusInternalServerError) || operation.RequiresAuthentication() && !operation.Declares(http.StatusForbidden) {
+			undeclared++
+		}
+	}
+	if len(findings) > 0 || undeclared > 0 {
+		options.Logger.Warn("contract incomplete", slog.Int("warnings", len(findings)),
+			slog.Int("operations_without_403_or_500", undeclared))
+	}
+	return loaded, nil
 }
 
-// refuseOtherRoutes makes 404 and 405 mean what the document says. The router of echo answers OPTIONS by itself; the
-// document does not know it. What is refused belongs to no operation.
-func refuseOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
+// rejectOtherRoutes answers 404 and 405 for what the document does not have, including OPTIONS, which echo's router would
+// answer by itself.
+func rejectOtherRoutes(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if c.Path() == "" {
 			return echo.ErrNotFound
