@@ -24,8 +24,9 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
-	"github.com/oapi-codegen/oapi-codegen/v2/pkg/util"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/diga-io/diga-api/contract"
 )
 
 func main() {
@@ -49,12 +50,21 @@ type target struct {
 
 // run generates the code of each config and, when all of it compiles, writes it.
 func run(ctx context.Context, document string, configs []string, stderr io.Writer) (err error) {
-	data, err := os.ReadFile(document)
+	published, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
-	if err := check(ctx, data); err != nil {
-		return in(document, err)
+	d, findings := contract.Read(published)
+	for _, finding := range findings {
+		fmt.Fprintf(stderr, "%s%s: %s\n", document, finding, finding.Severity)
+	}
+	if d == nil {
+		return fmt.Errorf("%s has errors, so nothing was written", document)
+	}
+	// The server would refuse to start with a document that cannot be compiled.
+	accept := func(context.Context, *contract.AuthenticationInput) error { return nil }
+	if _, err := contract.New(d, contract.Options{Authenticate: accept}); err != nil {
+		return fmt.Errorf("%s: %w", document, err)
 	}
 	targets := make([]*target, len(configs))
 	for i, config := range configs {
@@ -62,17 +72,8 @@ func run(ctx context.Context, document string, configs []string, stderr io.Write
 			return err
 		}
 	}
-	// What collides is seen in the code, and only there: each round generates with the names that the last one learnt.
-	names := names{schemas: map[string]string{}}
-	for again := true; again; {
-		again = false
-		for _, t := range targets {
-			collisions, err := t.generate(document, &names)
-			if err != nil {
-				return in(document, err)
-			}
-			again = again || collisions
-		}
+	if targets, err = generateAll(d.JSON(), targets, newNames()); err != nil {
+		return fmt.Errorf("%s: %w", document, err)
 	}
 	temporary, err := os.MkdirTemp("", "generate")
 	if err != nil {
@@ -80,9 +81,36 @@ func run(ctx context.Context, document string, configs []string, stderr io.Write
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
 	if err := compile(ctx, temporary, targets, stderr); err != nil {
-		return in(document, err)
+		return fmt.Errorf("%s: %w", document, err)
 	}
 	return write(targets)
+}
+
+// generateAll makes the code of all targets.
+func generateAll(document []byte, targets []*target, names *names) ([]*target, error) {
+	document, _, err := withoutGo(document)
+	if err != nil {
+		return nil, err
+	}
+	overlaid := map[string][]byte{}
+	// What collides is seen in the code, and only there: each round generates with the names that the last one learnt.
+	for again := true; again; {
+		again = false
+		for _, t := range targets {
+			overlay := t.OutputOptions.Overlay
+			if overlaid[overlay.Path] == nil {
+				if overlaid[overlay.Path], err = withOverlay(document, overlay.Path, overlay.Strict == nil || *overlay.Strict); err != nil {
+					return nil, err
+				}
+			}
+			collisions, err := t.generate(overlaid[overlay.Path], names)
+			if err != nil {
+				return nil, err
+			}
+			again = again || collisions
+		}
+	}
+	return targets, nil
 }
 
 func readConfig(path string) (*target, error) {
@@ -103,22 +131,33 @@ func readConfig(path string) (*target, error) {
 }
 
 // generate makes the code of the target, and says whether names were found in it that collide.
-func (t *target) generate(document string, names *names) (collisions bool, err error) {
-	contract, err := t.load(document)
+func (t *target) generate(document []byte, names *names) (collisions bool, err error) {
+	contents, err := load(document)
 	if err != nil {
 		return false, err
 	}
-	// oapi-codegen keeps its rules of naming in package variables, which nothing but Generate sets.
-	if _, err := codegen.Generate(&openapi3.T{OpenAPI: "3.1.0", Paths: openapi3.NewPaths()}, t.Configuration); err != nil {
-		return false, fmt.Errorf("oapi-codegen: %w", err)
-	}
-	nameOperations(contract)
-	if err := checkOperations(contract); err != nil {
+	if err := t.prime(new(openapi3.Components)); err != nil {
 		return false, err
 	}
-	names.apply(contract)
-	code, err := codegen.Generate(contract, t.Configuration)
+	prune(contents)
+	names.renameComponents(contents)
+	names.nameOperations(contents)
+	repair(contents, names.note)
+	names.hoistAmbiguous(contents)
+	names.apply(contents)
+	if err := t.prime(contents.Components); err != nil {
+		return false, err
+	}
+	nameTypes(contents, names.note)
+	configuration := t.Configuration
+	configuration.OutputOptions.SkipPrune = true
+	code, err := codegen.Generate(contents, configuration)
 	if err != nil {
+		if duplicate := ambiguous.FindStringSubmatch(err.Error()); duplicate != nil && !(names.inline[duplicate[1]] && names.merged) {
+			names.merged = names.inline[duplicate[1]]
+			names.inline[duplicate[1]] = true
+			return true, nil
+		}
 		return false, fmt.Errorf("oapi-codegen: %w", err)
 	}
 	if code, err = signed(code); err != nil {
@@ -127,7 +166,19 @@ func (t *target) generate(document string, names *names) (collisions bool, err e
 	if t.code, err = restoreMethods([]byte(code)); err != nil {
 		return false, err
 	}
-	return names.collisions(code, contract)
+	return names.collisions(t.code, contents)
+}
+
+// prime has oapi-codegen set the package variables that hold its configuration, its rules of naming, and the names of
+// components, which nothing but Generate does.
+func (t *target) prime(components *openapi3.Components) error {
+	configuration := t.Configuration
+	configuration.Generate, configuration.OutputOptions.SkipPrune = codegen.GenerateOptions{}, true
+	_, err := codegen.Generate(&openapi3.T{OpenAPI: "3.1.0", Components: components, Paths: openapi3.NewPaths()}, configuration)
+	if err != nil {
+		return fmt.Errorf("oapi-codegen: %w", err)
+	}
+	return nil
 }
 
 // signed puts the name and version of oapi-codegen where it puts those of the program it is part of.
@@ -143,31 +194,6 @@ func signed(code string) (string, error) {
 	}
 	header := regexp.MustCompile(`(?m)^// Code generated by .* DO NOT EDIT\.$`)
 	return header.ReplaceAllString(code, fmt.Sprintf("// Code generated by %s version %s DO NOT EDIT.", generator, build.Deps[i].Version)), nil
-}
-
-// load reads the document as the generator sees it: with the target's overlay over it.
-func (t *target) load(document string) (*openapi3.T, error) {
-	overlay := t.OutputOptions.Overlay
-	return util.LoadSwaggerWithOverlay(document, util.LoadSwaggerWithOverlayOpts{
-		Path:                overlay.Path,
-		Strict:              overlay.Strict == nil || *overlay.Strict,
-		AllowRemoteRefsFrom: []string{},
-	})
-}
-
-// in says of every fault of err that it is in the document.
-func in(document string, err error) error {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, err := range several.Unwrap() {
-			all = append(all, in(document, err))
-		}
-		return errors.Join(all...)
-	}
-	if fault := (fault{}); errors.As(err, &fault) {
-		return fmt.Errorf("%s%w", document, err)
-	}
-	return fmt.Errorf("%s: %w", document, err)
 }
 
 // compile builds the code of every target as if it stood where it is to be written, which leaves that place alone.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
@@ -30,6 +34,110 @@ type names struct {
 	// schemas are the Go names of components whose own name the generator uses for something else. They are shared by
 	// all targets, so that a component is called the same in the server and in the client.
 	schemas map[string]string
+	// inline are the names of types that several inline schemas have, or one and something else.
+	inline map[string]bool
+	// merged says that the properties of members of allOf are components, too.
+	merged bool
+	// operations are the suffixes of operations whose name the generator uses for something else.
+	operations map[place]string
+	// notes are what is generated differently from what the document says, by subject.
+	notes map[string]string
+}
+
+func newNames() *names {
+	return &names{schemas: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{}, notes: map[string]string{}}
+}
+
+func (n *names) note(path []string, message string) { n.notes[strings.Join(path, ".")] = message }
+
+// maxName is the longest Go name of a component that a person can use.
+const maxName = 60
+
+// renameComponents gives other names to components whose own would make a Go name that is too long, or none in the names
+// of the types inside them. A long name, such as FastAPI makes of a pydantic generic and its arguments, gives way to the
+// title, or else is cut between two words and told apart by a hash of itself: what other components and operations there
+// are makes no difference to it.
+func (n *names) renameComponents(contents *openapi3.T) {
+	schemas := contents.Components.Schemas
+	taken := map[string]bool{}
+	for name := range schemas {
+		taken[codegen.SchemaNameToTypeName(name)] = true
+	}
+	renamed := map[string]string{} // by reference
+	for _, name := range slices.Sorted(maps.Keys(schemas)) {
+		goName := codegen.SchemaNameToTypeName(name)
+		if len(goName) <= maxName && strings.IndexFunc(name, unicode.IsLetter) == 0 && !strings.ContainsAny(name, "/~%") {
+			continue
+		}
+		if len(goName) > maxName {
+			goName = shortName(goName, schemas[name].Value.Title, taken)
+			n.note([]string{"components", "schemas", name}, "its Go name is "+goName)
+		}
+		free := goName
+		for i := 2; schemas[free] != nil; i++ {
+			free = goName + strconv.Itoa(i)
+		}
+		taken[free] = true
+		schemas[free] = schemas[name]
+		delete(schemas, name)
+		renamed["#/components/schemas/"+escape(name)] = "#/components/schemas/" + free
+	}
+	if len(renamed) == 0 {
+		return
+	}
+	(&walk{
+		schema: func(ref *openapi3.SchemaRef, _ []string) {
+			if d := ref.Value.Discriminator; d != nil {
+				keepMapping(d, slices.Concat(ref.Value.AnyOf, ref.Value.OneOf), renamed)
+			}
+		},
+		reference: func(ref *string) {
+			if name, ok := renamed[*ref]; ok {
+				*ref = name
+			}
+		},
+	}).document(contents)
+}
+
+// keepMapping writes down what a discriminator maps by the names of components, before they change.
+func keepMapping(d *openapi3.Discriminator, branches openapi3.SchemaRefs, renamed map[string]string) {
+	mapped := map[string]bool{}
+	for value, target := range d.Mapping {
+		mapped[target.Ref] = true
+		if ref, ok := renamed[target.Ref]; ok {
+			target.Ref = ref
+			d.Mapping[value] = target
+		}
+	}
+	for _, branch := range branches {
+		if ref, ok := renamed[branch.Ref]; ok && !mapped[branch.Ref] {
+			if d.Mapping == nil {
+				d.Mapping = map[string]openapi3.MappingRef{}
+			}
+			d.Mapping[codegen.RefPathToObjName(branch.Ref)] = openapi3.MappingRef{Ref: ref}
+		}
+	}
+}
+
+// shortName returns a name of at most maxName characters for a component.
+func shortName(goName, title string, taken map[string]bool) string {
+	if title != "" {
+		if name := codegen.SchemaNameToTypeName(title); len(name) <= maxName && !taken[name] {
+			return name
+		}
+	}
+	hash := fmt.Sprintf("%X", sha256.Sum256([]byte(goName)))[:6]
+	cut := maxName - len(hash)
+	for cut > 0 && !unicode.IsUpper(rune(goName[cut])) {
+		cut--
+	}
+	if cut < maxName/2 {
+		cut = maxName - len(hash)
+		for !utf8.RuneStart(goName[cut]) {
+			cut--
+		}
+	}
+	return goName[:cut] + hash
 }
 
 // nonWord is what FastAPI replaces in a path to make an operationId of it.
@@ -38,7 +146,7 @@ var nonWord = regexp.MustCompile(`\W`)
 // nameOperations shortens the operationIds that FastAPI makes, of the name of a function, its path and its method, to
 // the name of the function: delete_api_key_v1_api_key__id__delete is delete_api_key. Where functions have one name, the
 // first path keeps it, so that a version 2 of an operation does not rename version 1.
-func nameOperations(contract *openapi3.T) {
+func (n *names) nameOperations(contract *openapi3.T) {
 	short := map[*openapi3.Operation]string{}
 	taken := reserve("Client", "Server", "RequestEditors") // the fields of the generated client
 	for at, operation := range operations(contract) {
@@ -55,6 +163,38 @@ func nameOperations(contract *openapi3.T) {
 			operation.OperationID = short[operation]
 		}
 	}
+	n.tellOperationsApart(contract)
+}
+
+// tellOperationsApart makes the Go names of operations unique. The first path keeps a name; the others are named after
+// their method, and if that is not enough, after their path.
+func (n *names) tellOperationsApart(contract *openapi3.T) {
+	count := map[string]int{}
+	for at, operation := range operations(contract) {
+		count[at.goName(operation.OperationID)]++
+	}
+	taken := reserve("Client", "Server", "RequestEditors")
+	for at, operation := range operations(contract) {
+		id := operation.OperationID + n.operations[at]
+		for i, name := 1, operation.OperationID; taken[at.goName(id)]; i++ {
+			switch i {
+			case 1:
+				id = name + "-" + strings.ToLower(at.method)
+			case 2:
+				id = strings.ToLower(at.method) + nonWord.ReplaceAllString(at.path, "-")
+			default:
+				id = name + "-" + strconv.Itoa(i-1)
+			}
+			if i < 3 && count[at.goName(id)] > 0 {
+				continue // another operation has this name by itself
+			}
+		}
+		if id != operation.OperationID {
+			n.note([]string{at.method, at.path}, "the operation is "+at.goName(id)+" in Go")
+			operation.OperationID = id
+		}
+		taken[at.goName(id)] = true
+	}
 }
 
 // place is where an operation stands in the document.
@@ -65,7 +205,8 @@ func (p place) goName(id string) string {
 	if id == "" {
 		id = strings.ToLower(p.method) + strings.ReplaceAll(p.path, "/", "-")
 	}
-	return codegen.SchemaNameToTypeName(id)
+	// oapi-codegen normalizes the id before it gives the rest of its odd characters names.
+	return codegen.SchemaNameToTypeName(codegen.PathToTypeName([]string{id}))
 }
 
 // operations goes through the operations by path and method.
@@ -173,7 +314,12 @@ func nameProperties(schema *openapi3.SchemaRef, visited map[*openapi3.Schema]boo
 		fields = reserve("AdditionalProperties", "Get", "Set", "MarshalJSON", "UnmarshalJSON")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		fields.name(name, &s.Properties[name].Extensions)
+		property := s.Properties[name]
+		if property.Ref != "" && property.Extensions[goName] == nil && property.Value.Extensions[goName] != nil {
+			// The Go name of a component is not the name of the fields that hold it.
+			rename(&property.Extensions, codegen.SchemaNameToTypeName(name))
+		}
+		fields.name(name, &property.Extensions)
 		nameProperties(s.Properties[name], visited, below(name)...)
 	}
 	nameProperties(s.Items, visited, below("item")...)
@@ -207,9 +353,10 @@ func nameElements(branch *openapi3.SchemaRef, path ...string) {
 	}
 }
 
-// collisions reads generated code and says whether a component has a Go name that the generator declares for something
-// of its own, such as the parameters of an operation. It will have another when the code is generated next.
-func (n *names) collisions(code string, contract *openapi3.T) (bool, error) {
+// collisions reads generated code and says whether something in it is declared twice. Of what the document names and
+// what the generator declares of its own, such as the parameters of an operation, the former has another name when the
+// code is generated next.
+func (n *names) collisions(code []byte, contract *openapi3.T) (bool, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution)
 	if err != nil {
 		return false, err
@@ -235,20 +382,86 @@ func (n *names) collisions(code string, contract *openapi3.T) (bool, error) {
 		}
 	}
 	found := false
-	if contract.Components == nil {
-		return false, nil
-	}
-	for component := range contract.Components.Schemas {
-		name := n.schemas[component]
-		if name == "" {
-			name = codegen.SchemaNameToTypeName(component)
-		}
-		if declared[name] > 1 {
-			n.schemas[component] = name + "Schema"
-			found = true
+	for name, count := range declared {
+		if count > 1 && name != "_" {
+			found = n.resolve(contract, name) || found
 		}
 	}
 	return found, nil
+}
+
+// resolve takes a Go name that is declared twice from whatever can have another, and says whether there was anything.
+func (n *names) resolve(contract *openapi3.T, name string) bool {
+	for _, component := range slices.Sorted(maps.Keys(contract.Components.Schemas)) {
+		current := n.schemas[component]
+		if current == "" {
+			current = codegen.SchemaNameToTypeName(component)
+		}
+		if current == name {
+			n.schemas[component] = name + "Schema"
+			return true
+		}
+	}
+	if !n.inline[name] {
+		n.inline[name] = true
+		return true
+	}
+	var owner *place
+	var longest string
+	for at, operation := range operations(contract) {
+		if own := at.goName(operation.OperationID); strings.HasPrefix(name, own) && len(own) > len(longest) {
+			owner, longest = &at, own
+		}
+	}
+	if owner == nil {
+		return false
+	}
+	if len(n.operations[*owner]) > 20 {
+		return false
+	}
+	n.operations[*owner] += "-operation"
+	return true
+}
+
+// ambiguous matches what oapi-codegen says of types that it would declare twice.
+var ambiguous = regexp.MustCompile(`duplicate typename '(\w+)' detected`)
+
+// hoistAmbiguous makes components of the inline schemas whose types would share a name with others.
+func (n *names) hoistAmbiguous(contract *openapi3.T) {
+	if len(n.inline) == 0 {
+		return
+	}
+	// Properties of a component also become those of the schemas that it is merged into with allOf.
+	merged := map[*openapi3.Schema]bool{}
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		for _, member := range ref.Value.AllOf {
+			if member.Ref != "" && n.merged {
+				merged[member.Value] = true
+			}
+		}
+	}}).document(contract)
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		if merged[ref.Value] {
+			for _, name := range slices.Sorted(maps.Keys(ref.Value.Properties)) {
+				property := ref.Value.Properties[name]
+				at := append(slices.Clone(path), name)
+				if property.Ref != "" || property.Value.Extensions[goType] != nil {
+					continue
+				}
+				if schema, err := describe(property, at); err == nil && (len(schema.AdditionalTypes) > 0 || len(schema.UnionElements) > 0 || schema.HasAdditionalProperties) {
+					hoist(contract, property, codegen.SchemaNameToTypeName(codegen.PathToTypeName(at)))
+				}
+			}
+		}
+		if len(path) < 2 || ref.Value.Extensions[goType] != nil {
+			return
+		}
+		underscored := codegen.PathToTypeName(slices.Clone(path))
+		name := codegen.SchemaNameToTypeName(underscored)
+		if n.inline[name] || n.inline[underscored] || n.inline[underscored+"_Item"] || n.inline[underscored+"_AdditionalProperties"] {
+			hoist(contract, ref, name)
+		}
+	}}).document(contract)
 }
 
 // scope is the Go names that are taken where no two may be alike.
@@ -282,7 +495,7 @@ func (s scope) name(name string, extensions *map[string]any) {
 
 func rename(extensions *map[string]any, name string) { extend(extensions, goName, name) }
 
-func extend(extensions *map[string]any, key, value string) {
+func extend(extensions *map[string]any, key string, value any) {
 	if *extensions == nil {
 		*extensions = map[string]any{}
 	}

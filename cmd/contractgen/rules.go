@@ -1,0 +1,341 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"go/token"
+	"maps"
+	"mime"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/oapi-codegen/v2/pkg/codegen"
+	"github.com/oapi-codegen/oapi-codegen/v2/pkg/util"
+)
+
+// A note is something that is generated differently from what the document says. The contract is enforced all the same.
+type note struct{ subject, message string }
+
+// repair changes what oapi-codegen refuses, or makes Go of that does not compile. It works on the generator's copy of
+// the document alone: what the contract accepts and rejects stays what the document says.
+func repair(contents *openapi3.T, note func(path []string, message string)) {
+	// What the overlay decides about Go stays: these rules only fill in what it leaves open.
+	schemas := func(visit func(ref *openapi3.SchemaRef, path []string)) {
+		(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+			if ref.Value.Extensions[goType] == nil {
+				visit(ref, path)
+			}
+		}}).document(contents)
+	}
+	schemas(func(ref *openapi3.SchemaRef, path []string) { repairText(ref.Value, path, note) })
+	schemas(func(ref *openapi3.SchemaRef, path []string) { repairSchema(ref.Value, path) })
+	components := contents.Components
+	for _, schema := range components.Schemas {
+		if schema.Ref == "" && saysNothing(schema.Value) {
+			replace(schema.Value, anyType)
+		}
+	}
+	for _, body := range components.RequestBodies {
+		repairContent(body.Value.Content, nil)
+	}
+	for _, response := range components.Responses {
+		repairResponse(response.Value)
+	}
+	for _, parameter := range components.Parameters {
+		repairParameter(parameter.Value)
+	}
+	for at, operation := range operations(contents) {
+		item := contents.Paths.Value(at.path)
+		item.Parameters = bindable(item.Parameters, at, note)
+		operation.Parameters = bindable(operation.Parameters, at, note)
+		if operation.RequestBody != nil {
+			repairContent(operation.RequestBody.Value.Content, func(media string) {
+				note([]string{at.goName(operation.OperationID)}, "its body "+media+" has no Go name of its own, and is left out")
+			})
+		}
+		for _, response := range operation.Responses.Map() {
+			repairResponse(response.Value)
+		}
+		if operation.Security != nil {
+			repairScopes(*operation.Security)
+		}
+	}
+	repairScopes(contents.Security)
+	breakCycles(contents)
+}
+
+// unprintable reports whether oapi-codegen refuses a text because it would not be safe in a string of generated code.
+func unprintable(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r == '"' || r == '`' || unicode.IsControl(r) })
+}
+
+// repairText removes names and values that cannot be written in generated code.
+func repairText(s *openapi3.Schema, path []string, note func(path []string, message string)) {
+	if unprintable(s.Format) {
+		s.Format = ""
+	}
+	for name := range s.Properties {
+		if unprintable(name) {
+			note(path, fmt.Sprintf("the property %q cannot be a field of a Go struct", name))
+			replace(s, anyType)
+			return
+		}
+	}
+	if slices.ContainsFunc(s.Enum, func(value any) bool {
+		text, ok := value.(string)
+		return ok && strings.ContainsFunc(text, unicode.IsControl)
+	}) {
+		s.Enum = nil
+	}
+	if d := s.Discriminator; d != nil {
+		unsafe := func(text string) bool { return unprintable(text) || strings.Contains(text, `\`) }
+		if unsafe(d.PropertyName) || slices.ContainsFunc(slices.Collect(maps.Keys(d.Mapping)), unsafe) {
+			s.Discriminator = nil
+		}
+	}
+}
+
+func repairScopes(requirements openapi3.SecurityRequirements) {
+	for _, requirement := range requirements {
+		for scheme, scopes := range requirement {
+			requirement[scheme] = slices.DeleteFunc(scopes, unprintable)
+		}
+	}
+}
+
+// repairSchema puts apitype.JSON behind what no Go type stands for.
+func repairSchema(s *openapi3.Schema, path []string) {
+	// A null among the values is the absence of the pointer, and no constant.
+	s.Enum = slices.DeleteFunc(slices.Clone(s.Enum), func(value any) bool { return value == nil })
+	if len(s.Enum) == 0 {
+		s.Enum = nil
+	}
+	types := slices.DeleteFunc(slices.Clone(s.Type.Slice()), func(name string) bool { return name == openapi3.TypeNull })
+	switch {
+	case s.Type.Slice() != nil && len(types) != 1: // null alone, or several
+		replace(s, anyType)
+	case len(s.AnyOf) > 0 && len(s.OneOf) > 0: // Both unions would have their methods on one type.
+		replace(s, anyType)
+	case s.Discriminator != nil && slices.ContainsFunc(slices.Concat(s.AnyOf, s.OneOf), func(b *openapi3.SchemaRef) bool { return b.Ref == "" && !isNull(b) }):
+		// A discriminator tells schemas apart by name; inline schemas have none.
+		s.Discriminator = nil
+	}
+}
+
+func isNull(ref *openapi3.SchemaRef) bool {
+	return ref.Value != nil && ref.Value.Type.Is(openapi3.TypeNull)
+}
+
+// saysNothing reports whether a schema accepts everything, as far as oapi-codegen can tell.
+func saysNothing(s *openapi3.Schema) bool {
+	return s != nil && s.Extensions[goType] == nil && s.Type.Slice() == nil && s.AllOf == nil && s.AnyOf == nil && s.OneOf == nil &&
+		s.Not == nil && s.Enum == nil && s.Const == nil && s.Properties == nil
+}
+
+// repairContent gives a type to media types whose schema says nothing: of an interface{} with a method no type can be
+// made (https://github.com/oapi-codegen/oapi-codegen/issues/1328). It also keeps the first of the media types that
+// would share a name.
+func repairContent(content openapi3.Content, dropped func(media string)) {
+	names := map[string]bool{}
+	for _, media := range slices.Sorted(maps.Keys(content)) {
+		if names[mediaTag(media)] {
+			delete(content, media)
+			if dropped != nil {
+				dropped(media)
+			}
+			continue
+		}
+		names[mediaTag(media)] = true
+		if schema := content[media].Schema; schema != nil && schema.Ref == "" && saysNothing(schema.Value) {
+			replace(schema.Value, anyType)
+		}
+	}
+}
+
+func repairResponse(response *openapi3.Response) {
+	for _, media := range response.Content {
+		switch {
+		case media.Schema == nil:
+			media.Schema = &openapi3.SchemaRef{Value: new(openapi3.Schema)}
+		case media.Schema.Ref == "" && media.Schema.Value.Extensions[goType] == nil:
+			// Of a model or null the generator makes the model, and null could not be answered. Of the model alone in a
+			// union it makes a union, which is null as long as nothing is put into it.
+			s := media.Schema.Value
+			s.AnyOf, s.OneOf = slices.DeleteFunc(s.AnyOf, isNull), slices.DeleteFunc(s.OneOf, isNull)
+		}
+	}
+	repairContent(response.Content, nil)
+	maps.DeleteFunc(response.Headers, func(name string, _ *openapi3.HeaderRef) bool { return unprintable(name) })
+}
+
+// bindable returns the parameters that can be fields of a struct, with types that any of their values fits.
+func bindable(parameters openapi3.Parameters, at place, note func(path []string, message string)) openapi3.Parameters {
+	return slices.DeleteFunc(parameters, func(parameter *openapi3.ParameterRef) bool {
+		repairParameter(parameter.Value)
+		if unprintable(parameter.Value.Name) {
+			note([]string{at.method, at.path}, fmt.Sprintf("the parameter %q cannot be a field of a Go struct", parameter.Value.Name))
+			return true
+		}
+		return false
+	})
+}
+
+// repairParameter makes text of a parameter that may be of several types, or of any: it is text on the way, and the
+// contract has held it to its schema before.
+func repairParameter(parameter *openapi3.Parameter) {
+	if parameter.Schema == nil || parameter.Schema.Ref != "" || parameter.Schema.Value == nil {
+		return
+	}
+	s := parameter.Schema.Value
+	choices := len(s.AnyOf)
+	if choices == 2 && slices.ContainsFunc(s.AnyOf, isNull) {
+		choices = 1
+	}
+	if choices > 1 || s.OneOf != nil || s.Extensions[goType] == anyType || saysNothing(s) {
+		replace(s, "string")
+		delete(s.Extensions, goTypeImport)
+	}
+}
+
+// mediaTag returns what oapi-codegen calls a media type in the names of types.
+func mediaTag(media string) string {
+	name, _, err := mime.ParseMediaType(media)
+	if err != nil {
+		name = media
+	}
+	switch {
+	case media == "application/json":
+		return "JSON"
+	case strings.HasPrefix(name, "multipart/"):
+		return "Multipart"
+	case media == "application/x-www-form-urlencoded":
+		return "Formdata"
+	case media == "text/plain":
+		return "Text"
+	}
+	return codegen.PathToTypeName([]string{media})
+}
+
+// breakCycles makes properties optional through which a struct would contain itself, so that they become pointers.
+func breakCycles(contents *openapi3.T) {
+	const open, done = 1, 2
+	state := map[*openapi3.Schema]int{}
+	var visit func(s *openapi3.Schema) (cycle bool)
+	visit = func(s *openapi3.Schema) bool {
+		if s == nil || state[s] == done || s.Extensions[goType] != nil {
+			return false
+		}
+		if state[s] == open {
+			return true
+		}
+		state[s] = open
+		cycle := false
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			if slices.Contains(s.Required, name) && visit(s.Properties[name].Value) {
+				s.Required = slices.DeleteFunc(slices.Clone(s.Required), func(required string) bool { return required == name })
+			}
+		}
+		for _, member := range s.AllOf {
+			cycle = visit(member.Value) || cycle
+		}
+		state[s] = done
+		return cycle
+	}
+	for _, name := range slices.Sorted(maps.Keys(contents.Components.Schemas)) {
+		visit(contents.Components.Schemas[name].Value)
+	}
+}
+
+// nameTypes makes components of inline schemas whose types oapi-codegen uses but does not declare, and puts apitype.JSON
+// behind those that it has no type for. It needs the state that prime leaves in oapi-codegen.
+func nameTypes(contents *openapi3.T, note func(path []string, message string)) {
+	var inline []func()
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		inline = append(inline, func() {
+			if ref.Value.Extensions[goType] != nil {
+				return
+			}
+			schema, err := describe(ref, path)
+			if err != nil && ref.Value.AllOf != nil {
+				mergeable(ref.Value)
+				schema, err = describe(ref, path)
+			}
+			if err == nil && schema.TypeDecl() == "" {
+				err = errors.New("there is nothing that it accepts")
+			}
+			if err != nil {
+				note(path, "it is "+anyType+" in Go: "+err.Error())
+				replace(ref.Value, anyType)
+			}
+		})
+	}}).document(contents)
+	for _, describe := range slices.Backward(inline) { // the inner before the outer
+		describe()
+	}
+
+	components := contents.Components
+	taken := map[string]int{}
+	for name := range components.Schemas {
+		taken[codegen.SchemaNameToTypeName(name)]++
+	}
+	for name := range components.Parameters {
+		taken[codegen.SchemaNameToTypeName(name)]++
+	}
+	for name := range components.RequestBodies {
+		taken[codegen.SchemaNameToTypeName(name)]++
+	}
+	for name := range components.Responses {
+		taken[codegen.SchemaNameToTypeName(name)]++
+	}
+	declare := func(ref *openapi3.SchemaRef, name string) {
+		if ref == nil || ref.Ref != "" || ref.Value.Extensions[goType] != nil {
+			return
+		}
+		if schema, err := describe(ref, []string{name}); err == nil && (len(schema.AdditionalTypes) > 0 || len(schema.UnionElements) > 0 || schema.HasAdditionalProperties) {
+			hoist(contents, ref, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(components.Parameters)) {
+		declare(components.Parameters[name].Value.Schema, name+"Parameter")
+	}
+	for _, name := range slices.Sorted(maps.Keys(components.Responses)) {
+		content := components.Responses[name].Value.Content
+		for _, media := range slices.Sorted(maps.Keys(content)) {
+			declare(content[media].Schema, name+"ResponseBody")
+		}
+	}
+	for at, operation := range operations(contents) {
+		responses := operation.Responses.Map()
+		for _, status := range slices.Sorted(maps.Keys(responses)) {
+			response := responses[status]
+			if name, ok := strings.CutPrefix(response.Ref, "#/components/responses/"); ok && (taken[codegen.SchemaNameToTypeName(name)] > 1 || !token.IsIdentifier(name)) {
+				// Its type would have another name where it is declared than where it is used.
+				response.Ref = ""
+				delete(components.Responses, name)
+			}
+			for _, media := range slices.Sorted(maps.Keys(response.Value.Content)) {
+				if !util.IsMediaTypeJson(media) {
+					declare(response.Value.Content[media].Schema, at.goName(operation.OperationID)+status+mediaTag(media)+"ResponseBody")
+				}
+			}
+		}
+	}
+}
+
+// mergeable removes from the members of allOf what oapi-codegen refuses to merge, although it makes no difference to
+// the Go type.
+func mergeable(s *openapi3.Schema) {
+	members := make(openapi3.SchemaRefs, len(s.AllOf))
+	for i, member := range s.AllOf {
+		plain := *member.Value
+		plain.Default, plain.UniqueItems, plain.ReadOnly, plain.WriteOnly, plain.AllowEmptyValue = nil, false, false, false, false
+		plain.ExclusiveMin, plain.ExclusiveMax, plain.Discriminator, plain.Format = openapi3.ExclusiveBound{}, openapi3.ExclusiveBound{}, nil, ""
+		if plain.AllOf != nil {
+			mergeable(&plain)
+		}
+		members[i] = &openapi3.SchemaRef{Value: &plain, Extensions: member.Extensions}
+	}
+	s.AllOf = members
+}
