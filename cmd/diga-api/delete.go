@@ -13,37 +13,37 @@ import (
 
 type deleteCommand struct {
 	ID           string `arg:"" help:"The id of the key to delete."`
-	BaseURL      string `placeholder:"URL" help:"Where the API is. Default: the server that the contract names."`
-	APIKeyFile   string `name:"api-key-file" placeholder:"PATH" help:"File with the API key to call with; without it, the environment variable DIGA_API_KEY has the key."`
-	InsecureHTTP toggle `name:"insecure-http" help:"Allow a --base-url of plain http to another machine, which shows the key to whoever is on the way."`
-	JSON         bool   `name:"json" help:"Print one JSON object, when the call fails, too."`
+	BaseURL      string `placeholder:"URL" help:"URL of the API. Default: the server in the contract."`
+	APIKeyFile   string `name:"api-key-file" placeholder:"PATH" help:"File with the API key of the caller. Default: the environment variable DIGA_API_KEY."`
+	InsecureHTTP toggle `name:"insecure-http" help:"Allow plain http in --base-url for another machine, which exposes the key to the network."`
+	JSON         bool   `name:"json" help:"Print one JSON object, also if the call fails."`
 }
 
 // Help implements kong.HelpProvider.
 func (deleteCommand) Help() string {
-	return fmt.Sprintf("Exit status: 0 deleted, %d not found, %d forbidden, %d invalid, %d unreachable, %d any other failure, %d wrong usage.",
+	return fmt.Sprintf("Exit status: 0 deleted, %d not found, %d forbidden, %d invalid, %d unreachable, %d any other failure, %d invalid usage.",
 		exitNotFound, exitForbidden, exitInvalid, exitUnreachable, exitFailure, exitUsage)
 }
 
-// Exit statuses of delete, beside those of every command.
+// Exit statuses of delete, in addition to those of every command.
 const (
-	exitNotFound    = 3 // the key does not exist, was deleted before, or is of another project
-	exitForbidden   = 4 // the calling key is not good, or may not delete keys
+	exitNotFound    = 3 // the key does not exist, was deleted before, or belongs to another project
+	exitForbidden   = 4 // the caller's key is invalid, or lacks the permission
 	exitInvalid     = 5 // the id is not a UUID
-	exitUnreachable = 6 // no response; the key may be deleted or not
+	exitUnreachable = 6 // no response; the key may have been deleted
 )
 
-// deleteError is an error of delete with the status to exit with.
+// deleteError is an error of delete with its exit status.
 type deleteError struct {
 	error
 	kind   string // for scripts
 	status int
 }
 
-// Unwrap implements the errors package's convention.
+// Unwrap supports errors.Is and errors.As.
 func (e deleteError) Unwrap() error { return e.error }
 
-// printedDelete is what --json prints.
+// printedDelete is the --json output.
 type printedDelete struct {
 	ID        string `json:"id"`
 	Deleted   bool   `json:"deleted"`
@@ -57,10 +57,13 @@ type printedDelete struct {
 }
 
 // Run deletes the key by calling a server.
-func (c *deleteCommand) Run(ctx context.Context, terminal terminal) error {
+func (c *deleteCommand) Run(ctx context.Context, std streams, env environment) error {
 	var settings wrongSettings
 	insecure := settings.toggle("insecure-http", c.InsecureHTTP)
 	var options []client.Option
+	if key, _ := env("DIGA_API_KEY"); key != "" && c.APIKeyFile == "" {
+		options = append(options, client.WithAPIKey(key))
+	}
 	if c.APIKeyFile != "" {
 		secret, err := readKeyFile(c.APIKeyFile)
 		if err != nil {
@@ -85,26 +88,26 @@ func (c *deleteCommand) Run(ctx context.Context, terminal terminal) error {
 	if err != nil {
 		failure := deleteErrorOf(err)
 		if c.JSON {
-			if err := printJSON(terminal.out, printedFailure(c.ID, failure)); err != nil {
+			if err := printJSON(std.out, printedFailure(c.ID, failure)); err != nil {
 				return err
 			}
 		}
 		return failure
 	}
 	if c.JSON {
-		return printJSON(terminal.out, printedDelete{
+		return printJSON(std.out, printedDelete{
 			ID: c.ID, Deleted: true, Replayed: result.Replayed, Attempts: result.Attempts, RequestID: result.RequestID,
 		})
 	}
 	note := ""
 	if result.Replayed {
-		note = " (an earlier attempt got no answer; now there is no such key)"
+		note = " (an earlier attempt got no response; the key no longer exists)"
 	}
-	fmt.Fprintf(terminal.out, "deleted %s%s\n", c.ID, note)
+	fmt.Fprintf(std.out, "deleted %s%s\n", c.ID, note)
 	return nil
 }
 
-// deleteErrorOf picks the exit status of what the client reported.
+// deleteErrorOf returns err with its exit status.
 func deleteErrorOf(err error) deleteError {
 	failure, ok := errors.AsType[*client.Error](err)
 	switch {
@@ -127,7 +130,7 @@ func deleteErrorOf(err error) deleteError {
 func printedFailure(id string, failure deleteError) printedDelete {
 	printed := printedDelete{ID: id, Error: failure.kind, Message: failure.Error()}
 	if _, err := apitype.ParseUUID(id); err != nil {
-		printed.ID = "" // what is not an id may be a key that was put in its place
+		printed.ID = "" // it may be a key that was passed by mistake
 	}
 	if detail, ok := errors.AsType[*client.Error](failure); ok {
 		printed.Attempts, printed.RequestID = detail.Attempts, detail.RequestID
@@ -136,7 +139,7 @@ func printedFailure(id string, failure deleteError) printedDelete {
 	return printed
 }
 
-// readKeyFile reads a key, without the line break at its end.
+// readKeyFile reads a key and trims the newline at the end.
 func readKeyFile(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	return strings.TrimSpace(string(text)), err

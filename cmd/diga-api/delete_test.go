@@ -21,7 +21,7 @@ func deleteOnce(t *testing.T, base, secret string, args ...string) outcome {
 	t.Helper()
 	t.Setenv("DIGA_API_KEY", secret)
 	var stdout, stderr strings.Builder
-	err := run(t.Context(), append([]string{"delete", "--base-url", base}, args...), &stdout, &stderr)
+	err := run(t.Context(), append([]string{"delete", "--base-url", base}, args...), os.LookupEnv, &stdout, &stderr)
 	got := outcome{status: exitStatus(err, &stderr), stdout: stdout.String(), stderr: stderr.String()}
 	if secret != "" && strings.Contains(got.stdout+got.stderr, secret) {
 		t.Errorf("the key was printed: %+v", got)

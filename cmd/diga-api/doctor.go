@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -23,29 +22,29 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// doctorCommand takes the flags of serve, so that it judges what serve would do. It changes nothing.
+// doctorCommand has the flags of serve and checks what serve would do with them. It changes nothing.
 type doctorCommand struct {
 	serveCommand
 	JSON bool `name:"json" help:"Print one JSON object."`
 }
 
-// doctorTimeout bounds the whole examination.
+// doctorTimeout limits all checks together.
 const doctorTimeout = 30 * time.Second
 
-// clockTolerance is how far the clocks of the database and of this machine may lie apart: what one server writes as
-// the time of a deletion, and what another takes for the expiry of a key, should be the same moment to people.
+// clockTolerance is the allowed difference between the clocks of the database and of this machine. Times of deletion and
+// expiry come from the clocks of several servers and must be comparable.
 const clockTolerance = 5 * time.Second
 
-// errUnhealthy: what is wrong has been printed.
-var errUnhealthy = errors.New("something is wrong")
+// errUnhealthy means that a check failed; the report has the details.
+var errUnhealthy = errors.New("a check failed")
 
-// report is what doctor prints.
+// report is the output of doctor.
 type report struct {
 	OK         bool              `json:"ok"`
 	Build      build             `json:"build"`
-	Generators map[string]string `json:"generators"` // versions by module
+	Generators map[string]string `json:"generators"` // versions, by module
 	Settings   []settingReport   `json:"settings"`
-	Database   *databaseReport   `json:"database,omitempty"` // absent when it cannot be reached
+	Database   *databaseReport   `json:"database,omitempty"` // absent if unreachable
 	Checks     []checkReport     `json:"checks"`
 }
 
@@ -70,7 +69,7 @@ type checkReport struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// check notes a check that passed, with a detail, or failed, with the reason.
+// check records a check: the detail if it passed, the error if it failed.
 func (r *report) check(name string, err error, detail string) {
 	if err != nil {
 		detail = err.Error()
@@ -78,14 +77,14 @@ func (r *report) check(name string, err error, detail string) {
 	r.Checks = append(r.Checks, checkReport{Name: name, OK: err == nil, Detail: detail})
 }
 
-// Run examines everything it can get at, even when something before it was wrong, and fails when anything was.
-func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, terminal terminal) error {
+// Run runs every check, even if an earlier one failed. It fails if any check failed.
+func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, std streams, env environment) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	r := &report{Build: buildOf(), Generators: generators(), Settings: settingsOf(parsed)}
+	r := &report{Build: currentBuild(), Generators: generators(), Settings: settingsOf(parsed, env)}
 	_, err := c.settings(io.Discard)
 	r.check("settings", err, "")
-	// The contract is compiled as serve does it. No key is looked up.
+	// New compiles the contract as serve does. It uses no key.
 	_, err = server.New(server.Options{Keys: (*store.Store)(nil), Logger: slog.New(slog.DiscardHandler)})
 	r.check("contract", err, "sha256 "+r.Build.Contract)
 	if c.TLSCert != "" && c.TLSKey != "" {
@@ -93,11 +92,11 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, terminal 
 		r.check("certificate", err, detail)
 	}
 	c.examineDatabase(ctx, r)
-	r.OK = !slices.ContainsFunc(r.Checks, func(check checkReport) bool { return !check.OK })
+	r.OK = !slices.ContainsFunc(r.Checks, func(c checkReport) bool { return !c.OK })
 	if c.JSON {
-		err = printJSON(terminal.out, r)
+		err = printJSON(std.out, r)
 	} else {
-		err = r.print(terminal.out)
+		err = r.print(std.out)
 	}
 	if err == nil && !r.OK {
 		err = errUnhealthy
@@ -105,10 +104,10 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, terminal 
 	return err
 }
 
-// generators are the versions of what made the generated code, and of what it and the checks of the contract stand on.
+// generators returns the versions of the code generator and of the modules that the generated code and the contract use.
 func generators() map[string]string {
-	module, version := gen.Generator()
-	versions := map[string]string{module: version}
+	module, generator := gen.Generator()
+	versions := map[string]string{module: generator}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dependency := range info.Deps {
 			switch dependency.Path {
@@ -120,20 +119,18 @@ func generators() map[string]string {
 	return versions
 }
 
-// settingsOf are the flags that serve has as well, with their values and where these come from.
-func settingsOf(parsed *kong.Context) []settingReport {
+// settingsOf returns the flags of serve with their values and origins.
+func settingsOf(parsed *kong.Context, env environment) []settingReport {
 	var settings []settingReport
 	for _, flag := range parsed.Flags() {
 		if flag.Name == "help" || flag.Name == "json" {
 			continue
 		}
 		setting := settingReport{Name: flag.Name, Value: fmt.Sprint(flag.Target.Interface()), From: "default"}
-		for _, name := range flag.Envs {
-			if _, set := os.LookupEnv(name); set {
-				setting.From = name
-			}
+		if _, set := env(variable(flag.Name)); set {
+			setting.From = variable(flag.Name)
 		}
-		if slices.ContainsFunc(parsed.Path, func(element *kong.Path) bool { return element.Flag == flag }) {
+		if slices.ContainsFunc(parsed.Path, func(element *kong.Path) bool { return element.Flag == flag && !element.Resolved }) {
 			setting.From = "flag"
 		}
 		if flag.Name == "database-url" {
@@ -151,12 +148,12 @@ func (c *doctorCommand) examineCertificate(now time.Time) (string, error) {
 	}
 	from, until := pair.Leaf.NotBefore.UTC().Format(time.RFC3339), pair.Leaf.NotAfter.UTC().Format(time.RFC3339)
 	if now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
-		return "", fmt.Errorf("it is good from %s until %s only", from, until)
+		return "", fmt.Errorf("valid from %s until %s only", from, until)
 	}
 	return "good until " + until, nil
 }
 
-// examineDatabase looks at the database as it is: it migrates nothing, and creates no file.
+// examineDatabase checks the database as it is: it neither migrates nor creates a file.
 func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
 	keys, err := store.Open(ctx, c.DatabaseURL, store.Options{})
 	switch {
@@ -168,16 +165,16 @@ func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
 		return
 	}
 	defer keys.Close()
-	r.check("store", keys.CheckWritable(ctx), "can be written to")
-	version, err := keys.SchemaVersion(ctx)
-	r.check("schema", cmp.Or(err, keys.CheckSchema(ctx)), fmt.Sprintf("version %d", version))
+	r.check("store", keys.CheckWritable(ctx), "writable")
+	schema, err := keys.SchemaVersion(ctx)
+	r.check("schema", cmp.Or(err, keys.CheckSchema(ctx)), fmt.Sprintf("version %d", schema))
 	inspection, err := keys.Inspect(ctx)
 	if err != nil {
 		r.check("durability", err, "")
 		return
 	}
 	r.Database = &databaseReport{
-		URL: keys.String(), Engine: inspection.Engine, Schema: version, Head: store.Head, Settings: make(map[string]string),
+		URL: keys.String(), Engine: inspection.Engine, Schema: schema, Head: store.Head, Settings: make(map[string]string),
 	}
 	var wrong []string
 	for _, setting := range inspection.Settings {
@@ -188,9 +185,9 @@ func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
 	}
 	var lossy error
 	if len(wrong) > 0 {
-		lossy = fmt.Errorf("an acknowledged delete could be lost, or none be possible: %s", strings.Join(wrong, ", "))
+		lossy = fmt.Errorf("an acknowledged delete could be lost, or deletes are impossible: %s", strings.Join(wrong, ", "))
 	}
-	r.check("durability", lossy, "an acknowledged delete is kept")
+	r.check("durability", lossy, "an acknowledged delete is not lost")
 	apart := inspection.Ahead.Round(time.Millisecond)
 	var late error
 	if apart.Abs() > clockTolerance {
@@ -203,7 +200,7 @@ func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
 	r.check("clock", late, detail)
 }
 
-// print is the report for people.
+// print writes the report as text.
 func (r *report) print(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "diga-api\t%s (revision %s, %s, %s)\n", r.Build.Version, r.Build.Revision, r.Build.Go, r.Build.Platform)

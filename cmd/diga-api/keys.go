@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"text/tabwriter"
@@ -17,24 +15,24 @@ import (
 
 type keysCreateCommand struct {
 	databaseFlags
-	Project    string   `placeholder:"UUID" help:"The project that the key belongs to."`
-	Name       string   `placeholder:"NAME" help:"What people call the key."`
-	Creator    string   `placeholder:"UUID" default:"00000000-0000-0000-0000-000000000000" help:"Who creates it."`
+	Project    string   `placeholder:"UUID" help:"The project of the key."`
+	Name       string   `placeholder:"NAME" help:"The name of the key."`
+	Creator    string   `placeholder:"UUID" default:"00000000-0000-0000-0000-000000000000" help:"The creator of the key."`
 	Permission []string `placeholder:"P" help:"Restrict the key to this permission, such as api_keys.delete. Repeat for more."`
-	ExpiresAt  string   `placeholder:"RFC3339" help:"When the key stops working, such as 2030-01-31T12:00:00Z."`
+	ExpiresAt  string   `placeholder:"RFC3339" help:"When the key expires, such as 2030-01-31T12:00:00Z."`
 	JSON       bool     `name:"json" help:"Print one JSON object."`
 }
 
-// permissionName is what permissions look like: a resource and an action.
+// permissionName matches a permission: a resource and an action.
 var permissionName = regexp.MustCompile(`^[a-z0-9_]+\.[a-z0-9_]+$`)
 
 // Run creates the key.
-func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
+func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 	var settings wrongSettings
 	key, secret := apikey.New(settings.uuid("project", c.Project), settings.uuid("creator", c.Creator), c.Name)
 	key.Restricted, key.Permissions = len(c.Permission) > 0, c.Permission
 	if strings.TrimSpace(c.Name) == "" {
-		settings.wrong("name", "is missing: name the key after what uses it")
+		settings.wrong("name", "is missing: name the key after its client")
 	}
 	for _, permission := range c.Permission {
 		if !permissionName.MatchString(permission) {
@@ -65,9 +63,9 @@ func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 	if c.JSON {
 		printed := printedKeyOf(key)
 		printed.Key = secret.Reveal()
-		return printJSON(terminal.out, printed)
+		return printJSON(std.out, printed)
 	}
-	fmt.Fprintf(terminal.out, "id       %s\nproject  %s\nkey      %s\n\nThe key is shown this once; only its hash is stored.\n",
+	fmt.Fprintf(std.out, "id       %s\nproject  %s\nkey      %s\n\nThe key is not shown again; only its hash is stored.\n",
 		key.ID, key.ProjectID, secret.Reveal())
 	return nil
 }
@@ -75,12 +73,12 @@ func (c *keysCreateCommand) Run(ctx context.Context, terminal terminal) error {
 type keysListCommand struct {
 	databaseFlags
 	Project string `placeholder:"UUID" help:"Only the keys of this project."`
-	Deleted bool   `help:"The deleted keys too, with who deleted them."`
-	JSON    bool   `name:"json" help:"Print a JSON object a line."`
+	Deleted bool   `help:"Include deleted keys, with the key that deleted them."`
+	JSON    bool   `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run lists the keys, oldest first.
-func (c *keysListCommand) Run(ctx context.Context, terminal terminal) error {
+func (c *keysListCommand) Run(ctx context.Context, std streams) error {
 	var settings wrongSettings
 	filter := store.Filter{Deleted: c.Deleted}
 	if c.Project != "" {
@@ -99,7 +97,7 @@ func (c *keysListCommand) Run(ctx context.Context, terminal terminal) error {
 	if c.JSON {
 		for key, err := range keys.List(ctx, filter) {
 			if err == nil {
-				err = printJSON(terminal.out, printedKeyOf(key))
+				err = printJSON(std.out, printedKeyOf(key))
 			}
 			if err != nil {
 				return err
@@ -107,7 +105,7 @@ func (c *keysListCommand) Run(ctx context.Context, terminal terminal) error {
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(terminal.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tPROJECT\tNAME\tKEY\tCREATED\tEXPIRES\tPERMISSIONS\tDELETED")
 	for key, err := range keys.List(ctx, filter) {
 		if err != nil {
@@ -126,7 +124,7 @@ func (c *keysListCommand) Run(ctx context.Context, terminal terminal) error {
 	return table.Flush()
 }
 
-// printedKey is a key as --json prints it: the fields of the publisher's documentation, and the secret at creation.
+// printedKey is the --json output for a key: the fields of the publisher's documentation, and at creation the secret.
 type printedKey struct {
 	ID             apitype.UUID     `json:"id"`
 	ProjectID      apitype.UUID     `json:"project_id"`
@@ -166,12 +164,6 @@ func printedKeyOf(key apikey.Key) printedKey {
 		printed.Deleted = &printedDeletion{Date: key.Deleted.At.UTC(), By: key.Deleted.By, RequestID: key.Deleted.RequestID}
 	}
 	return printed
-}
-
-func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
 }
 
 func timeText(t time.Time) string {

@@ -1,37 +1,110 @@
-// Command diga-api serves the Diga API and looks after its keys. README.md says how.
+// Command diga-api serves the Diga API and manages its keys. See README.md.
 package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/diga-io/diga-api/api"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(exitStatus(run(ctx, os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
+	os.Exit(exitStatus(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr), os.Stderr))
+}
+
+// program is the command line. Each flag can also be set by an environment variable, which --help names.
+type program struct {
+	Serve serveCommand `cmd:"" help:"Serve the API."`
+	Keys  struct {
+		Create keysCreateCommand `cmd:"" help:"Create a key and print its secret, which is not stored."`
+		List   keysListCommand   `cmd:"" help:"List keys."`
+	} `cmd:"" help:"Create and list keys."`
+	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
+	Doctor  doctorCommand  `cmd:"" help:"Check whether the server can serve with the settings of serve."`
+	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`
+	Backup  backupCommand  `cmd:"" help:"Copy the embedded store to a file while the server runs."`
+	Version versionCommand `cmd:"" help:"Print the versions of the program, the contract and Go."`
+}
+
+// streams are the outputs of a command: results go to out, everything else to err.
+type streams struct{ out, err io.Writer }
+
+// run executes one command line. It returns when the command is done or ctx ends. Settings come from args and then from
+// env; only the OTEL_ variables are read from the process environment, by the OpenTelemetry SDK.
+func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
+	helped := false
+	parser, err := kong.New(&program{},
+		kong.Name("diga-api"),
+		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
+		kong.ValueFormatter(helpText),
+		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+			if value, ok := env(variable(flag.Name)); ok && flag.Name != "help" {
+				return value, nil
+			}
+			return nil, nil //nolint:nilnil // how kong says that the flag is not set
+		})),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }), // kong exits for --help only
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams{out: stdout, err: stderr}, environment(env)),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return nil
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	return command.Run()
+}
+
+// environment looks up an environment variable, as os.LookupEnv does.
+type environment func(name string) (value string, set bool)
+
+// variable returns the environment variable that sets a flag.
+func variable(flag string) string {
+	return "DIGA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// helpText adds the environment variable to the help of a flag.
+func helpText(value *kong.Value) string {
+	if value.Flag == nil || value.Name == "help" {
+		return value.Help
+	}
+	return strings.TrimSuffix(value.Help, ".") + " ($" + variable(value.Name) + ")."
 }
 
 // Exit statuses.
 const (
-	exitFailure = 1 // something went wrong at run time
-	exitUsage   = 2 // the command line or the environment is wrong
+	exitFailure = 1 // the command failed
+	exitUsage   = 2 // the command line or the environment is invalid
 )
 
-// usageError says that the command line or the environment is wrong.
+// usageError means that the command line or the environment is invalid.
 type usageError struct{ error }
 
-// Unwrap implements the errors package's convention.
+// Unwrap supports errors.Is and errors.As.
 func (e usageError) Unwrap() error { return e.error }
 
-// exitStatus tells stderr about err and picks the status to exit with.
+// exitStatus prints err to stderr and returns the exit status for it.
 func exitStatus(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
@@ -46,44 +119,56 @@ func exitStatus(err error, stderr io.Writer) int {
 	return exitFailure
 }
 
-// program is the command line. Each flag can also be set by an environment variable, which --help names.
-type program struct {
-	Serve serveCommand `cmd:"" help:"Serve the API."`
-	Keys  struct {
-		Create keysCreateCommand `cmd:"" help:"Create a key and show its secret, this once."`
-		List   keysListCommand   `cmd:"" help:"List keys."`
-	} `cmd:"" help:"Create and list keys."`
-	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
-	Doctor  doctorCommand  `cmd:"" help:"Look whether the server can serve, with the settings that serve would have."`
-	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`
-	Backup  backupCommand  `cmd:"" help:"Copy the embedded store to a file while it serves."`
-	Version versionCommand `cmd:"" help:"Show what this program was built from."`
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }
 
-// terminal is where a command speaks: results to out, everything else to err.
-type terminal struct{ out, err io.Writer }
+// version and revision are set by the linker (make build). Without it they come from the build information.
+var version, revision string
 
-// run carries out one command line. It returns when the command is done or ctx ends.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	helped := false
-	parser, err := kong.New(&program{},
-		kong.Name("diga-api"),
-		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, held to its contract in both directions."),
-		kong.DefaultEnvars("DIGA"),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }), // kong exits in --help only
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(terminal{out: stdout, err: stderr}),
-	)
-	if err != nil {
-		return err
+// build describes this program.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"` // of the repository
+	Contract string `json:"contract_sha256"`    // of the served document
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func currentBuild() build {
+	sum := sha256.Sum256(api.Document)
+	b := build{
+		Version:  version,
+		Revision: revision,
+		Contract: hex.EncodeToString(sum[:]),
+		Go:       runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
-	command, err := parser.Parse(args)
-	if helped {
-		return nil
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if b.Version == "" {
+			b.Version = info.Main.Version
+		}
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" && b.Revision == "" {
+				b.Revision = setting.Value
+			}
+		}
 	}
-	if err != nil {
-		return usageError{err}
+	return b
+}
+
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+// Run prints the version.
+func (c *versionCommand) Run(std streams) error {
+	b := currentBuild()
+	if c.JSON {
+		return printJSON(std.out, b)
 	}
-	return command.Run()
+	fmt.Fprintf(std.out, "diga-api %s (revision %s, %s, %s)\ncontract sha256:%s\n", b.Version, b.Revision, b.Go, b.Platform, b.Contract)
+	return nil
 }

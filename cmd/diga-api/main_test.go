@@ -361,7 +361,7 @@ func TestMigrate(t *testing.T) {
 func TestRunHonoursItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--database-url", database(t)}, io.Discard, io.Discard)
+	run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--database-url", database(t)}, os.LookupEnv, io.Discard, io.Discard)
 	if ctx.Err() == nil {
 		t.Error("it returned before")
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,21 +23,21 @@ type serveCommand struct {
 	databaseFlags
 	logFlags
 	tlsFlags
-	Addr            string `default:":8080" placeholder:"HOST:PORT" help:"Where to serve the API; port 0 takes any free one. Default: ${default}."`
-	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where to serve probes, metrics and profiles, to anybody who reaches it; empty turns it off. Default: ${default}."`
-	Migrate         toggle `default:"true" help:"Bring the schema up to date first; with --migrate=false an older schema is refused."`
-	Demo            toggle `help:"Fill an empty store with keys to try out, and print how."`
-	Docs            toggle `default:"true" help:"Show the contract at /docs, to read and to try out."`
-	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Open connections to the API at most; then the one that has been idle the longest gives way. Default: ${default}."`
-	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"After which a request is answered with 500. Default: ${default}."`
-	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, when /readyz already says no, so that load balancers learn of it; 0s without one. Default: ${default}."`
-	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests under way may take to finish after that. Default: ${default}."`
+	Addr            string `default:":8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 is any free port. Default: ${default}."`
+	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of probes, metrics and profiles, without authentication; empty turns it off. Default: ${default}."`
+	Migrate         toggle `default:"true" help:"Bring the schema up to date at start; with --migrate=false an older schema is an error."`
+	Demo            toggle `help:"Create keys in an empty store and print curl commands to try."`
+	Docs            toggle `default:"true" help:"Serve Swagger UI at /docs."`
+	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
+	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500. Default: ${default}."`
+	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one. Default: ${default}."`
+	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests in flight may take to finish after that. Default: ${default}."`
 }
 
 // defaultAdminAddr is the default of --admin-addr.
 const defaultAdminAddr = "127.0.0.1:9090"
 
-// serveSettings are the flags of serve as understood.
+// serveSettings are the parsed flags of serve.
 type serveSettings struct {
 	logger                      *slog.Logger
 	addr, adminAddr             string // adminAddr is empty when off
@@ -45,7 +46,7 @@ type serveSettings struct {
 	drainDelay, shutdownTimeout time.Duration
 }
 
-// settings reads the flags. The error tells everything that is wrong with them.
+// settings parses the flags. The error reports all invalid settings.
 func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 	var wrong wrongSettings
 	s := serveSettings{
@@ -71,30 +72,56 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 	return s, wrong.err()
 }
 
-// Run serves until ctx ends. Then it turns readiness off, keeps serving for --drain-delay, lets the requests under way
-// finish, and closes in reverse order what it opened.
-func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
-	settings, err := c.settings(terminal.err)
+// Run serves until ctx ends, and then drains.
+func (c *serveCommand) Run(ctx context.Context, std streams) error {
+	settings, err := c.settings(std.err)
 	if err != nil {
 		return err
 	}
-	logger := settings.logger
-	keys, err := c.open(ctx, store.Options{Migrate: settings.migrate})
+	s := &service{serveSettings: settings, served: make(chan error, 2)}
+	defer s.close(ctx)
+	if err := s.open(ctx, c); err != nil {
+		return err
+	}
+	if err := s.listen(ctx, c); err != nil {
+		return err
+	}
+	if err := s.serve(ctx, std.out); err != nil {
+		return err
+	}
+	select {
+	case err := <-s.served:
+		return err
+	case <-ctx.Done():
+		return s.drain(ctx)
+	}
+}
+
+// service is the running server.
+type service struct {
+	serveSettings
+	keys          *store.Store
+	observed      *telemetry.Telemetry
+	api, admin    *http.Server
+	listener      net.Listener // of api
+	adminListener net.Listener // nil when off
+	draining      atomic.Bool
+	served        chan error // results of Serve of both listeners
+}
+
+// open opens the store and builds the handlers.
+func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
+	if s.keys, err = c.databaseFlags.open(ctx, store.Options{Migrate: s.migrate}); err != nil {
+		return err
+	}
+	b := currentBuild()
+	s.observed, err = telemetry.New(ctx, telemetry.Build{Version: b.Version, Revision: b.Revision, Contract: b.Contract}, s.logger)
 	if err != nil {
 		return err
 	}
-	defer keys.Close()
-	built := buildOf()
-	observer, err := telemetry.New(ctx, telemetry.Build{Version: built.Version, Revision: built.Revision, Contract: built.Contract}, logger)
-	if err != nil {
-		return err
-	}
-	defer closeTelemetry(ctx, observer, logger)
-	logger = slog.New(observer.LogHandler(logger.Handler()))
-	connections := newConnections(settings.limits.connections)
-	observer.Register(poolMetrics{keys.Stats}, connections)
-	options := server.Options{Keys: observer.Keys(keys), Logger: logger, Observer: observer, Timeout: settings.limits.request}
-	if settings.docs {
+	s.logger = slog.New(s.observed.LogHandler(s.logger.Handler()))
+	options := server.Options{Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request}
+	if s.docs {
 		if options.Pages, err = docs.Pages(); err != nil {
 			return err
 		}
@@ -103,83 +130,114 @@ func (c *serveCommand) Run(ctx context.Context, terminal terminal) (err error) {
 	if err != nil {
 		return err
 	}
+	conns := newConnections(s.limits.connections)
+	s.observed.Register(poolMetrics{s.keys.Stats}, conns)
+	s.api = newAPIServer(closeWhile(&s.draining, handler), s.limits, conns, s.logger)
+	s.admin = newAdminServer(s.keys, s.observed, &s.draining, s.logger)
+	return nil
+}
 
-	var draining atomic.Bool
-	api := newAPIServer(closeWhile(&draining, handler), settings.limits, connections, logger)
-	scheme := "http://"
+// listen loads the certificate and opens the listeners.
+func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 	if c.TLSCert != "" {
-		scheme = "https://"
-		if api.TLSConfig, err = c.config(logger); err != nil {
+		if s.api.TLSConfig, err = c.config(s.logger); err != nil {
 			return err
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.addr)
-	if err != nil {
+	var config net.ListenConfig
+	if s.listener, err = config.Listen(ctx, "tcp", s.addr); err != nil {
 		return err
 	}
-	defer listener.Close()
-	var adminListener net.Listener
-	if settings.adminAddr != "" {
-		adminListener, err = new(net.ListenConfig).Listen(ctx, "tcp", settings.adminAddr)
-		switch {
-		case err == nil:
-			defer adminListener.Close()
-		case settings.adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
-			// Nobody asked for this very address: a second server on the machine must not need a flag to start.
-			logger.Warn("no admin listener: its default address is taken, choose another with --admin-addr")
-		default:
-			return fmt.Errorf("--admin-addr (DIGA_ADMIN_ADDR): %w", err)
-		}
+	if s.adminAddr == "" {
+		return nil
 	}
-	base := scheme + reachable(listener.Addr())
-	if settings.demo {
-		if err := printDemo(ctx, keys, base, terminal.out); err != nil {
+	s.adminListener, err = config.Listen(ctx, "tcp", s.adminAddr)
+	if s.adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE) {
+		// The operator did not choose this address, so a second server on the machine starts without it.
+		s.logger.Warn("no admin listener", slog.String("cause", err.Error()), slog.String("fix", "set --admin-addr"))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("--admin-addr (DIGA_ADMIN_ADDR): %w", err)
+	}
+	return nil
+}
+
+// serve starts both servers and prints their addresses.
+func (s *service) serve(ctx context.Context, out io.Writer) error {
+	base := "http://" + reachable(s.listener.Addr())
+	if s.api.TLSConfig != nil {
+		base = "https://" + reachable(s.listener.Addr())
+	}
+	if s.demo {
+		if err := printDemo(ctx, s.keys, base, out); err != nil {
 			return err
 		}
 	}
-
-	served := make(chan error, 2)
 	go func() {
-		if api.TLSConfig != nil {
-			served <- api.ServeTLS(listener, "", "")
+		if s.api.TLSConfig != nil {
+			s.served <- s.api.ServeTLS(s.listener, "", "")
 			return
 		}
-		served <- api.Serve(listener)
+		s.served <- s.api.Serve(s.listener)
 	}()
-	fmt.Fprintf(terminal.out, "serving on %s\n", base)
-	if adminListener != nil {
-		admin := newAdminServer(keys, observer, &draining, logger)
-		defer admin.Close()
-		go func() { served <- admin.Serve(adminListener) }()
-		fmt.Fprintf(terminal.out, "admin on http://%s\n", reachable(adminListener.Addr()))
+	fmt.Fprintf(out, "serving on %s\n", base)
+	if s.adminListener != nil {
+		go func() { s.served <- s.admin.Serve(s.adminListener) }()
+		fmt.Fprintf(out, "admin on http://%s\n", reachable(s.adminListener.Addr()))
 	}
+	return nil
+}
 
+// drain makes the server unready, keeps serving for --drain-delay, and then waits for the requests in flight.
+func (s *service) drain(ctx context.Context) error {
+	s.draining.Store(true)
+	s.logger.Info("draining", slog.String("delay", s.drainDelay.String()))
 	select {
-	case err := <-served:
+	case err := <-s.served:
 		return err
-	case <-ctx.Done():
+	case <-time.After(s.drainDelay):
 	}
-	draining.Store(true)
-	logger.Info("stopping: not ready any more, still serving", slog.String("for", settings.drainDelay.String()))
-	select {
-	case err := <-served:
-		return err
-	case <-time.After(settings.drainDelay):
-	}
-	logger.Info("stopping: finishing the requests under way", slog.String("at_most", settings.shutdownTimeout.String()))
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), settings.shutdownTimeout)
+	s.logger.Info("shutting down", slog.String("timeout", s.shutdownTimeout.String()))
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdownTimeout)
 	defer cancel()
-	if err := api.Shutdown(deadline); err != nil {
-		return errors.Join(fmt.Errorf("requests were still under way after %s: %w", settings.shutdownTimeout, err), api.Close())
+	if err := s.api.Shutdown(deadline); err != nil {
+		return errors.Join(fmt.Errorf("requests were still in flight after %s: %w", s.shutdownTimeout, err), s.api.Close())
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
-// closeWhile has callers open new connections, which then lead elsewhere, while draining. Connections that wait for a
-// request are left alone: closing one could meet a request on its way.
+// flushTimeout limits the export of the last traces, so that a collector that is down does not keep the server from
+// stopping.
+const flushTimeout = 3 * time.Second
+
+// close closes what was opened, in reverse order.
+func (s *service) close(ctx context.Context) {
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	for _, listener := range []net.Listener{s.adminListener, s.listener} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+	if s.observed != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		if err := s.observed.Close(ctx); err != nil {
+			s.logger.Warn("trace flush failed", slog.String("cause", err.Error()))
+		}
+	}
+	if s.keys != nil {
+		_ = s.keys.Close()
+	}
+}
+
+// closeWhile sends Connection: close while draining, so that clients reconnect to another server. It leaves idle
+// connections open, because closing one could race with a request on it.
 func closeWhile(draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if draining.Load() {
@@ -189,23 +247,12 @@ func closeWhile(draining *atomic.Bool, next http.Handler) http.Handler {
 	})
 }
 
-// flushTimeout bounds sending the last traces: a collector that is down must not keep the server from stopping.
-const flushTimeout = 3 * time.Second
-
-func closeTelemetry(ctx context.Context, observer *telemetry.Telemetry, logger *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-	defer cancel()
-	if err := observer.Close(ctx); err != nil {
-		logger.Warn("the last traces are lost", slog.String("cause", err.Error()))
-	}
-}
-
-// reachable is the address by which a program on this machine reaches a listener; one that listens on all interfaces
-// is reached on the loopback one.
+// reachable returns the address at which a program on this machine reaches a listener. A listener on all interfaces is
+// reachable on the loopback interface.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
 	return addr.String()
 }

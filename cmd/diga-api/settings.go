@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,19 +16,19 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/store"
 )
 
-// wrongSettings collects what is wrong with the settings, so that a person is told everything at once. Flags are
-// therefore texts to kong, which stops at the first one that it cannot parse.
+// wrongSettings collects invalid settings, so that all are reported together. Flags are therefore strings to kong, which
+// stops at the first one that it cannot parse.
 type wrongSettings []error
 
-// wrong notes a problem with --flag. The value is not repeated: it may hold a password.
+// wrong records that --flag is invalid. The value is not repeated, because it may contain a password.
 func (w *wrongSettings) wrong(flag, problem string) {
-	env := "DIGA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-	*w = append(*w, fmt.Errorf("--%s (%s) %s", flag, env, problem))
+	*w = append(*w, fmt.Errorf("--%s (%s) %s", flag, variable(flag), problem))
 }
 
-// err is all problems as one usageError, or nil.
+// err returns all problems as one usageError, or nil.
 func (w *wrongSettings) err() error {
 	switch len(*w) {
 	case 0:
@@ -31,7 +36,7 @@ func (w *wrongSettings) err() error {
 	case 1:
 		return usageError{(*w)[0]}
 	}
-	return usageError{fmt.Errorf("%d settings are wrong:\n%w", len(*w), errors.Join(*w...))}
+	return usageError{fmt.Errorf("%d invalid settings:\n%w", len(*w), errors.Join(*w...))}
 }
 
 func (w *wrongSettings) uuid(flag, text string) apitype.UUID {
@@ -42,7 +47,7 @@ func (w *wrongSettings) uuid(flag, text string) apitype.UUID {
 	return id
 }
 
-// duration reads a duration with its unit, such as 500ms, longer than nothing.
+// duration parses a positive duration.
 func (w *wrongSettings) duration(flag, text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
@@ -51,7 +56,7 @@ func (w *wrongSettings) duration(flag, text string) time.Duration {
 	return d
 }
 
-// delay reads a duration with its unit that may be zero.
+// delay parses a duration that may be zero.
 func (w *wrongSettings) delay(flag, text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
@@ -60,16 +65,16 @@ func (w *wrongSettings) delay(flag, text string) time.Duration {
 	return d
 }
 
-// positive reads a whole number from 1.
+// positive parses a positive integer.
 func (w *wrongSettings) positive(flag, text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		w.wrong(flag, "is not a whole number from 1")
+		w.wrong(flag, "is not a positive integer")
 	}
 	return n
 }
 
-// address checks HOST:PORT. HOST may be empty for all interfaces, PORT 0 for any free port.
+// address checks HOST:PORT. An empty HOST means all interfaces, and PORT 0 any free port.
 func (w *wrongSettings) address(flag, text string) string {
 	_, port, err := net.SplitHostPort(text)
 	if err == nil {
@@ -82,12 +87,9 @@ func (w *wrongSettings) address(flag, text string) string {
 }
 
 func (w *wrongSettings) oneOf(flag, text string, choices ...string) string {
-	for _, choice := range choices {
-		if text == choice {
-			return text
-		}
+	if !slices.Contains(choices, text) {
+		w.wrong(flag, "is not one of "+strings.Join(choices, ", "))
 	}
-	w.wrong(flag, "is not one of "+strings.Join(choices, ", "))
 	return text
 }
 
@@ -101,18 +103,68 @@ func (w *wrongSettings) toggle(flag string, t toggle) bool {
 // toggle is a flag that is true or false.
 type toggle struct{ on, malformed bool }
 
-// String is true or false.
+// String returns true or false.
 func (t toggle) String() string { return strconv.FormatBool(t.on) }
 
-// IsBool implements kong.BoolMapperValue: the flag may stand without a value.
+// IsBool implements kong.BoolMapperValue: the flag needs no value.
 func (*toggle) IsBool() bool { return true }
 
 // Decode implements kong.MapperValue.
-func (t *toggle) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // the error is of the interface
+func (t *toggle) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // the interface has the error
 	*t = toggle{on: true}
 	if ctx.Scan.Peek().Type == kong.FlagValueToken {
 		on, err := strconv.ParseBool(fmt.Sprint(ctx.Scan.Pop().Value))
 		*t = toggle{on: on, malformed: err != nil}
 	}
 	return nil
+}
+
+// databaseFlags select the store.
+type databaseFlags struct {
+	DatabaseURL string `default:"sqlite:diga.db" placeholder:"URL" help:"sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE. Default: ${default}."`
+}
+
+// check checks the URL without opening the store.
+func (f databaseFlags) check(settings *wrongSettings) {
+	if err := store.CheckURL(f.DatabaseURL); err != nil {
+		settings.wrong("database-url", err.Error())
+	}
+}
+
+// open opens the store. An invalid URL is a usage error.
+func (f databaseFlags) open(ctx context.Context, options store.Options) (*store.Store, error) {
+	keys, err := store.Open(ctx, f.DatabaseURL, options)
+	if errors.Is(err, store.ErrURL) {
+		return nil, usageError{err}
+	}
+	return keys, err
+}
+
+// logFlags configure the log, which goes to standard error.
+type logFlags struct {
+	LogLevel  string `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default: ${default}."`
+	LogFormat string `default:"auto" placeholder:"FORMAT" help:"json, text, or auto: text on a terminal, JSON elsewhere. Default: ${default}."`
+}
+
+// logger returns the logger that the flags configure. Both formats escape the attributes.
+func (f logFlags) logger(w io.Writer, settings *wrongSettings) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(settings.oneOf("log-level", f.LogLevel, "debug", "info", "warn", "error"))); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	format := settings.oneOf("log-format", f.LogFormat, "auto", "json", "text")
+	if format == "text" || format == "auto" && isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

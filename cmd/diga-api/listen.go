@@ -1,0 +1,299 @@
+package main
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/diga-io/diga-api/server/admin"
+	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/telemetry"
+)
+
+// limits protect the API's listener from slow clients and from too many connections.
+type limits struct {
+	header      time.Duration // to read the header of a request
+	read        time.Duration // to read all of a request
+	request     time.Duration // in the handler
+	write       time.Duration // to write the response, after that
+	idle        time.Duration // between two requests
+	headerBytes int
+	connections int
+}
+
+var defaultLimits = limits{
+	header:      5 * time.Second,
+	read:        10 * time.Second,
+	request:     2 * time.Second,
+	write:       5 * time.Second,
+	idle:        2 * time.Minute,
+	headerBytes: 128 << 10,
+	connections: 2048,
+}
+
+func newAPIServer(handler http.Handler, l limits, conns *connections, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:                      handler,
+		ReadHeaderTimeout:            l.header,
+		ReadTimeout:                  l.read,
+		WriteTimeout:                 max(l.read, l.request) + l.write, // net/http starts the timer at the end of the header
+		IdleTimeout:                  l.idle,
+		MaxHeaderBytes:               l.headerBytes,
+		DisableGeneralOptionsHandler: true, // the handler answers OPTIONS * like any other request
+		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ConnState:                    conns.update,
+	}
+}
+
+// connections limits the number of open connections. When a new one exceeds the limit, the connection that has waited for
+// a request the longest is closed, so that idle clients and slow headers cannot keep others out. If all are busy, the new
+// one is closed, so that the client, or its load balancer, tries another server.
+type connections struct {
+	most    int
+	mutex   sync.Mutex
+	open    map[net.Conn]*list.Element // its element in waiting, or nil for a busy connection
+	waiting list.List                  // of net.Conn, the longest wait first
+	dropped *prometheus.CounterVec
+	gauge   prometheus.GaugeFunc
+}
+
+func newConnections(most int) *connections {
+	c := &connections{
+		most: most,
+		open: make(map[net.Conn]*list.Element),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "diga_http_connections_dropped_total",
+			Help: "Connections closed because of --max-connections: idle ones, or new ones that were refused.",
+		}, []string{"reason"}),
+	}
+	c.gauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "diga_http_connections",
+		Help: "Open connections to the API.",
+	}, func() float64 {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		return float64(len(c.open))
+	})
+	c.dropped.WithLabelValues("idle")
+	c.dropped.WithLabelValues("refused")
+	return c
+}
+
+// update is the http.Server.ConnState callback. A connection whose header is being read counts as waiting.
+func (c *connections) update(conn net.Conn, state http.ConnState) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if state == http.StateNew {
+		c.admit(conn)
+		return
+	}
+	place, known := c.open[conn]
+	if !known {
+		return
+	}
+	if place != nil {
+		c.waiting.Remove(place)
+		c.open[conn] = nil
+	}
+	switch state {
+	case http.StateIdle:
+		c.open[conn] = c.waiting.PushBack(conn)
+	case http.StateClosed, http.StateHijacked:
+		delete(c.open, conn)
+	}
+}
+
+func (c *connections) admit(conn net.Conn) {
+	if len(c.open) >= c.most {
+		longest := c.waiting.Front()
+		if longest == nil {
+			c.dropped.WithLabelValues("refused").Inc()
+			hangUp(conn)
+			return
+		}
+		c.dropped.WithLabelValues("idle").Inc()
+		victim := c.waiting.Remove(longest).(net.Conn)
+		delete(c.open, victim)
+		hangUp(victim)
+	}
+	c.open[conn] = c.waiting.PushBack(conn)
+}
+
+// hangUp closes conn without the close_notify of TLS, which could block on a slow reader.
+func hangUp(conn net.Conn) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	conn.Close()
+}
+
+// Describe implements prometheus.Collector.
+func (c *connections) Describe(descriptions chan<- *prometheus.Desc) {
+	c.gauge.Describe(descriptions)
+	c.dropped.Describe(descriptions)
+}
+
+// Collect implements prometheus.Collector.
+func (c *connections) Collect(metrics chan<- prometheus.Metric) {
+	c.gauge.Collect(metrics)
+	c.dropped.Collect(metrics)
+}
+
+// tlsFlags select the certificate of the API.
+type tlsFlags struct {
+	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Serve TLS and HTTP/2 with this certificate chain (PEM). It is reloaded when it changes."`
+	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The private key of the certificate (PEM)."`
+}
+
+func (f tlsFlags) check(settings *wrongSettings) {
+	switch {
+	case f.TLSCert != "" && f.TLSKey == "":
+		settings.wrong("tls-key", "is missing: --tls-cert needs it")
+	case f.TLSCert == "" && f.TLSKey != "":
+		settings.wrong("tls-cert", "is missing: --tls-key needs it")
+	}
+}
+
+// config loads the certificate and reloads it when its files change.
+func (f tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
+	loaded, err := f.certificate(logger)
+	if err != nil {
+		return nil, fmt.Errorf("load certificate: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: loaded.get}, nil
+}
+
+func (f tlsFlags) certificate(logger *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: f.TLSCert, keyFile: f.TLSKey, logger: logger, patience: time.Second}
+	state, err := c.fileStates()
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	c.pair, c.read, c.looked = &pair, state, time.Now()
+	return c, nil
+}
+
+// certificate is reloaded when its files change. A handshake checks the files at most once per patience. If the new pair is
+// invalid, for example because it is half written, the previous one stays in use.
+type certificate struct {
+	certFile, keyFile string
+	logger            *slog.Logger
+	patience          time.Duration
+
+	mutex  sync.Mutex
+	pair   *tls.Certificate
+	looked time.Time
+	read   [2]fileState // of the files that were read last, valid or not
+}
+
+// fileState identifies a version of a file.
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+func (c *certificate) fileStates() (states [2]fileState, err error) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		info, statErr := os.Stat(name)
+		if statErr != nil {
+			err = errors.Join(err, statErr)
+			continue
+		}
+		states[i] = fileState{info.ModTime(), info.Size()}
+	}
+	return states, err
+}
+
+// get implements tls.Config.GetCertificate.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if time.Since(c.looked) < c.patience {
+		return c.pair, nil
+	}
+	c.looked = time.Now()
+	state, err := c.fileStates() // zero for a missing file
+	if state == c.read {
+		return c.pair, nil
+	}
+	c.read = state
+	if err == nil {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile); err == nil {
+			c.pair = &pair
+			c.logger.Info("certificate reloaded", slog.Time("not_after", pair.Leaf.NotAfter))
+			return c.pair, nil
+		}
+	}
+	c.logger.Error("certificate reload failed, keeping the previous one", slog.String("cause", err.Error()))
+	return c.pair, nil
+}
+
+var errDraining = errors.New("the server is stopping")
+
+// newAdminServer returns the server of the admin listener. /readyz answers 200 if the store is writable and has the schema
+// of this program, and the server is not draining.
+func newAdminServer(keys *store.Store, observed *telemetry.Telemetry, draining *atomic.Bool, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: admin.Handler(observed.Metrics(), logger,
+			admin.Check{Name: "store", OK: keys.CheckWritable},
+			admin.Check{Name: "schema", OK: keys.CheckSchema},
+			admin.Check{Name: "not draining", OK: func(context.Context) error {
+				if draining.Load() {
+					return errDraining
+				}
+				return nil
+			}},
+		),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      2 * time.Minute, // limits the duration of a profile
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    128 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// poolMetrics exports the statistics of the store's connection pools.
+type poolMetrics struct{ stats func() []store.PoolStats }
+
+var (
+	poolMax   = prometheus.NewDesc("diga_store_connections_max", "Maximum of connections to the database, by pool.", []string{"pool"}, nil)
+	poolOpen  = prometheus.NewDesc("diga_store_connections_open", "Open connections to the database, by pool.", []string{"pool"}, nil)
+	poolInUse = prometheus.NewDesc("diga_store_connections_in_use", "Connections to the database in use, by pool.", []string{"pool"}, nil)
+	poolWaits = prometheus.NewDesc("diga_store_connection_waits_total", "Waits of statements for a connection, by pool.", []string{"pool"}, nil)
+	poolWait  = prometheus.NewDesc("diga_store_connection_wait_seconds_total", "Total time that statements waited for a connection, by pool.", []string{"pool"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m poolMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, description := range []*prometheus.Desc{poolMax, poolOpen, poolInUse, poolWaits, poolWait} {
+		descriptions <- description
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m poolMetrics) Collect(metrics chan<- prometheus.Metric) {
+	for _, pool := range m.stats() {
+		metrics <- prometheus.MustNewConstMetric(poolMax, prometheus.GaugeValue, float64(pool.Max), pool.Name)
+		metrics <- prometheus.MustNewConstMetric(poolOpen, prometheus.GaugeValue, float64(pool.Open), pool.Name)
+		metrics <- prometheus.MustNewConstMetric(poolInUse, prometheus.GaugeValue, float64(pool.InUse), pool.Name)
+		metrics <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(pool.Waits), pool.Name)
+		metrics <- prometheus.MustNewConstMetric(poolWait, prometheus.CounterValue, pool.Wait.Seconds(), pool.Name)
+	}
+}
