@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -73,7 +72,7 @@ func New(d *Document, options Options) (*Contract, error) {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
 	// The compiler is discarded after New, so requests never compile schemas.
-	compiler, err := newCompiler(d.tree, c.doc, options.Formats)
+	compiler, err := newCompiler(d, options.Formats)
 	if err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}
@@ -83,23 +82,11 @@ func New(d *Document, options Options) (*Contract, error) {
 	return c, nil
 }
 
-// compile compiles every schema, also those no operation uses, and every operation.
+// compile compiles every operation.
 func (c *Contract) compile(compiler *compiler) error {
 	d := compiler.document
-	if err := c.doc.WalkSchemas(func(pointer string, ref *openapi3.SchemaRef) error {
-		if _, ok := d.at(pointer); !ok {
-			return nil // its way leads through a $ref: it is compiled where it stands, or with its operation
-		}
-		_, err := compiler.compile(pointer, ref.Value)
-		return err
-	}); err != nil {
-		return err
-	}
 	for path, item := range c.doc.Paths.Map() {
-		itemPointer, err := d.resolve("/paths/" + escapeToken(path))
-		if err != nil {
-			return err
-		}
+		itemPointer := "/paths/" + escapeToken(path)
 		for method, model := range item.Operations() {
 			pointer := itemPointer + "/" + strings.ToLower(method)
 			if _, ok := d.at(pointer); !ok {
@@ -129,10 +116,10 @@ func (o *Operation) compile(c *compiler, itemPointer, pointer string) error {
 	if o.security, err = o.contract.security(o.route.Operation); err != nil {
 		return err
 	}
-	if err = o.compileParameters(c, itemPointer, pointer); err != nil {
+	if err = o.compileParameters(c.requests, itemPointer, pointer); err != nil {
 		return err
 	}
-	if err = o.compileBody(c, pointer); err != nil {
+	if err = o.compileBody(c.requests, pointer); err != nil {
 		return err
 	}
 	return o.compileResponses(c, pointer)
@@ -154,24 +141,6 @@ func (o *Operation) Example(status int) []byte {
 		return nil
 	}
 	return bytes.Clone(r.example)
-}
-
-// example is the first example of the media type at pointer.
-func (d *document) example(pointer string) []byte {
-	raw := d.raw(pointer + "/example")
-	if name, ok := d.first(pointer + "/examples"); raw == nil && ok {
-		if found, err := d.resolve(pointer + "/examples/" + escapeToken(name)); err == nil {
-			raw = d.raw(found + "/value")
-		}
-	}
-	if raw == nil {
-		return nil
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil {
-		return nil
-	}
-	return compact.Bytes()
 }
 
 // bodyless says whether an answer of status to method has no body, whatever the document says.

@@ -33,7 +33,6 @@ var survivors = []struct {
 	{regexp.MustCompile(`/(title|description|summary|tags)(/\d+)?$`), "it is for people"},
 	{regexp.MustCompile(`/examples(/\d+)?$`), "it is for people, and held to its schema by api/document_test.go"},
 	{regexp.MustCompile(`/default$`), "it says what a reader may assume, not what is sent"},
-	{regexp.MustCompile(`^drop .*/operationId$`), "it names the operation in Go and in the log, not on the wire"},
 	{regexp.MustCompile(`^drop /servers(/|$)`), "the server answers under whatever name it is reached"},
 	{regexp.MustCompile(`^drop /security$`), "it is the empty list; every operation has its own, says api/document_test.go"},
 	{regexp.MustCompile(`/content/application~1json/example(/|$)`), "TestDeclaredResponses in package server compares the answers with it byte for byte"},
@@ -79,6 +78,9 @@ func TestEveryKeywordIsDefended(t *testing.T) {
 	mutants := 0
 	for change, mutant := range mutations(t, api.Document) {
 		mutants++
+		if _, findings := contract.Read(mutant); len(findings) > 0 {
+			continue // make lint-spec fails
+		}
 		got, err := verdicts(mutant, exchanges)
 		if err != nil || !slices.Equal(got, want) {
 			continue

@@ -2,61 +2,676 @@ package contract
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // Document is an OpenAPI document that was read without an error.
 type Document struct {
-	data  []byte // compact JSON
-	tree  *document
+	root  *node
+	data  []byte
 	model *openapi3.T
+
+	// directional means that required leaves out readOnly properties in requests and writeOnly ones in responses, as
+	// OpenAPI 3.0 says.
+	directional bool
 }
 
-// JSON returns the document as the generator and New see it: compact OpenAPI 3.1, upgraded and repaired. The published
-// bytes stay as they are. The caller must not modify the result.
+// JSON returns the document as the generator and New see it: compact OpenAPI 3.1 (or 3.2), upgraded and repaired. The
+// published bytes stay as they are. The caller must not modify the result.
 func (d *Document) JSON() []byte { return d.data }
 
-// Read reads an OpenAPI document. The Document is nil if and only if one of the findings is an error.
+// Read reads an OpenAPI document. The findings are all there are, sorted by place. The Document is nil if and only if one
+// of them is an error.
 func Read(data []byte) (*Document, []Finding) {
-	fail := func(rule string, err error) (*Document, []Finding) {
-		pointer, message := "", err.Error()
-		if rest, ok := strings.CutPrefix(message, "schema /"); ok {
-			pointer, message, _ = strings.Cut("/"+rest, ": ")
-		} else if message[0] == '/' {
-			pointer, message, _ = strings.Cut(message, ": ")
+	r := reader{
+		reported: make(map[Finding]bool), targets: make(map[*node]*node), ids: make(map[string]*node),
+		ignored: make(map[unknownKeyword]*ignoredKeyword),
+	}
+	d := r.read(data)
+	slices.SortStableFunc(r.findings, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message))
+	})
+	findings := make([]Finding, len(r.findings))
+	for i, f := range r.findings {
+		findings[i] = f.Finding
+	}
+	if r.failed {
+		return nil, findings
+	}
+	return d, findings
+}
+
+// reader reads one document.
+type reader struct {
+	root     *node
+	version  string // as published
+	old      bool   // 3.0
+	findings []placed
+	reported map[Finding]bool
+	failed   bool
+	quiet    bool // while a copy is visited, of which the original was reported
+
+	refs    []*node // objects with a $ref, in the order of the document
+	targets map[*node]*node
+	schemas []*node
+	ignored map[unknownKeyword]*ignoredKeyword
+	ids     map[string]*node // schemas by $id, and by $anchor with a "#"
+	named   map[*node]string // names of components
+}
+
+type placed struct {
+	Finding
+	offset int
+}
+
+func (r *reader) report(severity Severity, pointer string, offset int, rule, format string, arguments ...any) {
+	if r.quiet {
+		return
+	}
+	f := Finding{pointer, rule, fmt.Sprintf(format, arguments...), severity}
+	if r.reported[f] {
+		return
+	}
+	r.reported[f] = true
+	r.failed = r.failed || severity == Error
+	r.findings = append(r.findings, placed{f, offset})
+}
+
+// warn reports a warning about a member of o, or about o itself.
+func (r *reader) warn(o *node, name, rule, format string, arguments ...any) {
+	pointer, offset := o.at(name)
+	r.report(Warning, pointer, offset, rule, format, arguments...)
+}
+
+func (r *reader) err(o *node, name, rule, format string, arguments ...any) {
+	pointer, offset := o.at(name)
+	r.report(Error, pointer, offset, rule, format, arguments...)
+}
+
+// at returns where the member name was published; where o was if it has no such member.
+func (o *node) at(name string) (pointer string, offset int) {
+	i := o.find(name)
+	if name == "" || i < 0 {
+		return o.pointer, o.offset
+	}
+	if child, ok := o.members[i].value.(*node); ok && child.kind != "" {
+		return child.pointer, child.offset
+	}
+	return o.pointer + "/" + escapeToken(name), o.members[i].offset
+}
+
+func (r *reader) read(data []byte) *Document {
+	if !r.parse(data) || !r.checkVersion() {
+		return nil
+	}
+	r.visit(r.root, "document", &place{})
+	r.inlinePathItems()
+	r.resolve()
+	r.findCycles()
+	for _, s := range r.schemas {
+		r.upgrade(s)
+	}
+	r.nameComponents()
+	r.repair()
+	d := &Document{root: r.root, directional: r.directional()}
+	r.reportIgnored()
+	r.checkSchemas(d)
+	if r.failed {
+		return d
+	}
+	d.data = appendJSON(nil, r.root)
+	var err error
+	if d.model, err = openapi3.NewLoader().LoadFromData(d.data); err != nil {
+		message, _, _ := strings.Cut(err.Error(), "\n")
+		r.report(Error, "", 0, "load", "kin-openapi cannot load the document: %s", message)
+	}
+	return d
+}
+
+func (r *reader) parse(data []byte) bool {
+	fail := func(rule, format string, arguments ...any) bool {
+		r.report(Error, "", 0, rule, format, arguments...)
+		return false
+	}
+	if rest, ok := bytes.CutPrefix(data, []byte("\uFEFF")); ok {
+		r.report(Warning, "", 0, "json", "the text begins with a byte order mark")
+		data = rest
+	}
+	if !utf8.Valid(data) {
+		return fail("json", "the text is not valid UTF-8")
+	}
+	type duplicate struct {
+		o      *node
+		name   string
+		offset int
+	}
+	var duplicates []duplicate
+	root, err := parseTree(data, func(o *node, name string, offset int) {
+		duplicates = append(duplicates, duplicate{o, name, offset})
+	})
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		if isYAML(data) {
+			return fail("json", "JSON expected, this looks like YAML")
 		}
-		return nil, []Finding{{pointer, rule, message, Error}}
+		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+		return fail("json", "the text is not one JSON value: line %d: %v", line, err)
 	}
-	tree, err := parseDocument(data)
 	if err != nil {
-		return fail("json", err)
+		if isYAML(data) {
+			return fail("json", "JSON expected, this looks like YAML")
+		}
+		if errors.Is(err, errDepth) || errors.Is(err, errNumber) {
+			return fail("json", "%v", err)
+		}
+		return fail("json", "the text is not one JSON value: %v", err)
 	}
-	model, err := openapi3.NewLoader().LoadFromData(data)
-	if err != nil {
-		return fail("load", located(err, tree.unloadable()))
+	var ok bool
+	if r.root, ok = root.(*node); !ok {
+		return fail("json", "the text is not one JSON value of an OpenAPI document, which is an object")
 	}
-	// Unknown keywords and invalid examples bind nobody, so they are no reason to refuse the document.
-	lenient := []openapi3.ValidationOption{
-		openapi3.DisableExamplesValidation(), openapi3.AllowExtraSiblingFields(tree.names()...),
+	if len(duplicates) > 0 {
+		pointers := map[*node]string{}
+		locate(pointers, "", r.root)
+		for _, d := range duplicates {
+			r.report(Warning, pointers[d.o]+"/"+escapeToken(d.name), d.offset, "duplicate-key",
+				"the object has two members of this name; the last one counts")
+		}
 	}
-	if model.IsOpenAPI31OrLater() { // pattern.go compiles patterns
-		lenient = append(lenient, openapi3.DisableSchemaPatternValidation())
+	return true
+}
+
+// locate finds the pointers of all objects.
+func locate(pointers map[*node]string, pointer string, value any) {
+	switch value := value.(type) {
+	case *node:
+		pointers[value] = pointer
+		for _, m := range value.members {
+			locate(pointers, pointer+"/"+escapeToken(m.name), m.value)
+		}
+	case []any:
+		for i, item := range value {
+			locate(pointers, pointer+"/"+strconv.Itoa(i), item)
+		}
 	}
-	if err := model.Validate(context.Background(), lenient...); err != nil {
-		return fail("openapi", located(err, invalid(model, lenient)))
+}
+
+// isYAML reports whether text that is not JSON begins like an OpenAPI document in YAML.
+func isYAML(data []byte) bool {
+	for line := range bytes.Lines(data[:min(len(data), 1<<16)]) {
+		if bytes.HasPrefix(line, []byte("openapi:")) || bytes.HasPrefix(line, []byte("swagger:")) ||
+			bytes.HasPrefix(line, []byte("---")) {
+			return true
+		}
 	}
-	if dialect := model.JSONSchemaDialect; dialect != "" && dialect != "https://json-schema.org/draft/2020-12/schema" &&
-		!strings.HasPrefix(dialect, "https://spec.openapis.org/oas/") {
-		return fail("dialect", fmt.Errorf("/jsonSchemaDialect: %s is not JSON Schema 2020-12", dialect))
+	return false
+}
+
+func (r *reader) checkVersion() bool {
+	if version := r.root.text("swagger"); version != "" {
+		r.err(r.root, "swagger", "openapi", "Swagger %s is not supported; convert the document to OpenAPI 3", version)
+		return false
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, data); err != nil {
-		return fail("json", err)
+	switch value, _ := r.root.get("openapi"); value := value.(type) {
+	case json.Number:
+		r.version = value.String()
+		r.warn(r.root, "openapi", "type", "the version has to be a string")
+	case string:
+		r.version = strings.TrimSpace(value)
 	}
-	return &Document{data: compact.Bytes(), tree: tree, model: model}, nil
+	switch {
+	case strings.HasPrefix(r.version+".", "3.0."):
+		r.old = true
+		r.root.set("openapi", "3.1.0")
+	case strings.HasPrefix(r.version+".", "3.1."):
+		r.root.set("openapi", r.version)
+	case strings.HasPrefix(r.version+".", "3.2."):
+		r.root.set("openapi", r.version)
+	default:
+		r.err(r.root, "openapi", "openapi", "the version %q is none of OpenAPI 3.0, 3.1 and 3.2", r.version)
+		return false
+	}
+	if r.version == "3.1" || r.version == "3.2" {
+		r.root.set("openapi", r.version+".0")
+	}
+	dialect, ok := r.root.get("jsonSchemaDialect")
+	if name, _ := dialect.(string); ok && !isDialect(name) {
+		r.err(r.root, "jsonSchemaDialect", "dialect", "the dialect %q is not JSON Schema 2020-12", name)
+	}
+	return true
+}
+
+func isDialect(name string) bool {
+	return strings.TrimSuffix(name, "#") == "https://json-schema.org/draft/2020-12/schema" ||
+		strings.HasPrefix(name, "https://spec.openapis.org/oas/")
+}
+
+// visit checks the members of an object of a kind, mends those that have another type than the kind says, and collects
+// schemas and references.
+func (r *reader) visit(o *node, kind string, at *place) {
+	o.kind, o.pointer, o.offset = kind, at.pointer(), at.offset
+	if kind == "schema" {
+		r.schemas = append(r.schemas, o)
+		r.prepareSchema(o)
+	}
+	if ref, ok := o.get("$ref"); ok {
+		if r.visitRef(o, ref) {
+			return
+		}
+	}
+	kept := o.members[:0]
+	for _, m := range o.members {
+		memberKind, known := memberKind(kind, m.name)
+		if !known {
+			r.unknown(o, kind, m.name)
+			kept = append(kept, m)
+			continue
+		}
+		value, ok := r.fit(o, at.below(m.name, m.offset), m.value, memberKind)
+		if ok {
+			kept = append(kept, member{m.name, value, m.offset})
+		}
+	}
+	if len(kept) < len(o.members) {
+		clear(o.members[len(kept):])
+		o.members, o.index = kept, nil
+		o.reindex()
+	}
+	if kind == "schema" {
+		r.identify(o)
+	}
+}
+
+// visitRef collects a reference. It reports whether the object is nothing else.
+func (r *reader) visitRef(o *node, ref any) bool {
+	if _, ok := ref.(string); !ok {
+		r.err(o, "$ref", "ref", "the reference is not a string")
+		o.remove("$ref")
+		return false
+	}
+	r.refs = append(r.refs, o)
+	switch {
+	case o.kind == "schema" && !r.old, o.kind == "path item":
+		return false
+	case o.kind == "schema":
+		// OpenAPI 3.0 ignores what stands beside a $ref. nullable is the exception that authors rely on.
+		for _, m := range slices.Clone(o.members) {
+			if m.name != "$ref" && m.name != "nullable" && !strings.HasPrefix(m.name, "x-") {
+				if assertions[m.name] {
+					r.warn(o, m.name, "ref-sibling", "OpenAPI 3.0 ignores %s beside a $ref", m.name)
+				}
+				if m.name != "description" {
+					o.remove(m.name)
+				}
+			}
+		}
+		return false
+	}
+	for _, m := range slices.Clone(o.members) {
+		if m.name == "$ref" || m.name == "summary" || m.name == "description" {
+			continue
+		}
+		r.warn(o, m.name, "ref-sibling", "%s beside a $ref is ignored", m.name)
+		o.remove(m.name)
+	}
+	for _, name := range []string{"summary", "description"} {
+		if value, ok := o.get(name); ok {
+			if _, ok := value.(string); !ok {
+				o.remove(name)
+			}
+		}
+	}
+	return true
+}
+
+func (r *reader) unknown(o *node, kind, name string) {
+	if strings.HasPrefix(name, "x-") || r.quiet {
+		return
+	}
+	if similar := misspelled(kind, name); similar != "" {
+		r.warn(o, name, "keyword", "the %s has the unknown keyword %q; did the author mean %q?", kind, name, similar)
+		return
+	}
+	key := unknownKeyword{kind, name}
+	if u := r.ignored[key]; u != nil {
+		u.more++
+		return
+	}
+	pointer, offset := o.at(name)
+	r.ignored[key] = &ignoredKeyword{pointer: pointer, offset: offset}
+}
+
+// unknownKeyword is a keyword that is not one of its object. FastAPI copies whatever else a field was given into its
+// schema, thousands of times, so that each is reported once.
+type unknownKeyword struct{ kind, name string }
+
+type ignoredKeyword struct {
+	pointer string
+	offset  int
+	more    int
+}
+
+func (r *reader) reportIgnored() {
+	for key, u := range r.ignored {
+		more := ""
+		if u.more > 0 {
+			more = fmt.Sprintf(" (and in %d more places)", u.more)
+		}
+		r.report(Warning, u.pointer, u.offset, "keyword", "the %s has the unknown keyword %q, which is ignored%s", key.kind, key.name, more)
+	}
+}
+
+// misspelled returns the keyword that an unknown one is close to.
+func misspelled(kind, name string) string {
+	plain := strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+	best, least := "", 3
+	for known := range shapes[kind] {
+		d := distance(plain, strings.ToLower(known))
+		if d <= min(2, len(known)/3) && (d < least || d == least && known < best) {
+			best, least = known, d
+		}
+	}
+	return best
+}
+
+// distance returns how many letters have to be inserted, removed or replaced to turn a into b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := previous
+			if a[i] != b[j] {
+				cost++
+			}
+			previous = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// fit returns the value of a member of o as the kind has it. It reports false if the member is to be dropped.
+func (r *reader) fit(o *node, at *place, value any, kind string) (any, bool) {
+	switch {
+	case kind == "any":
+		return value, true
+	case kind == "ref":
+		return value, true // visitRef has looked at it
+	case kind[0] == '[':
+		return r.fitList(o, at, value, kind[1:len(kind)-1])
+	case kind[0] == '{':
+		return r.fitMap(o, at, value, kind[1:len(kind)-1])
+	case kind == "security":
+		return r.fitSecurity(at, value)
+	}
+	if _, ok := shapes[kind]; ok || kind == "callback" {
+		return r.fitObject(o, at, value, kind)
+	}
+	fitted, ok := scalar(value, kind)
+	if !ok {
+		return nil, r.misfit(o, at, value, kind)
+	}
+	if !sameScalar(value, fitted) {
+		if list, ok := value.([]any); ok && hasDuplicates(list) {
+			r.report(Warning, at.pointer(), at.offset, "duplicate", "the list names something twice")
+			return fitted, true
+		}
+		r.report(Warning, at.pointer(), at.offset, "type", "the value has to be %s", described(kind))
+	}
+	return fitted, true
+}
+
+// misfit reports a value that has the wrong type and cannot be mended. What decides about values is an error, because
+// without it nothing would be enforced; null says nothing, so it is dropped everywhere.
+func (r *reader) misfit(o *node, at *place, value any, kind string) bool {
+	severity, rule := Warning, "type"
+	if value != nil && (kind == "schema" || o.kind == "schema" && assertions[at.token]) {
+		severity, rule = Error, "schema"
+	}
+	r.report(severity, at.pointer(), at.offset, rule, "the value has to be %s", described(kind))
+	return false
+}
+
+func described(kind string) string {
+	switch {
+	case kind[0] == '[', kind == "strings":
+		return "a list"
+	case kind[0] == '{':
+		return "an object"
+	case kind == "count":
+		return "a whole number that is not negative"
+	case kind == "type":
+		return "the name of a JSON type, or a list of them"
+	case kind == "bound":
+		return "a number"
+	case shapes[kind] != nil, kind == "callback":
+		return "an object (" + kind + ")"
+	}
+	return "a " + kind
+}
+
+func (r *reader) fitObject(o *node, at *place, value any, kind string) (any, bool) {
+	switch v := value.(type) {
+	case *node:
+		r.visit(v, kind, at)
+		return v, true
+	case bool:
+		if kind == "schema" {
+			return v, true
+		}
+	case []any:
+		if len(v) == 0 { // PHP writes its empty objects like this
+			r.report(Warning, at.pointer(), at.offset, "type", "the value has to be %s", described(kind))
+			empty := &node{offset: at.offset}
+			r.visit(empty, kind, at)
+			return empty, true
+		}
+	case string:
+		if kind == "discriminator" {
+			r.report(Warning, at.pointer(), at.offset, "type", "the value has to be %s", described(kind))
+			mended := &node{offset: at.offset, members: []member{{"propertyName", v, at.offset}}}
+			r.visit(mended, kind, at)
+			return mended, true
+		}
+	}
+	return nil, r.misfit(o, at, value, kind)
+}
+
+func (r *reader) fitList(o *node, at *place, value any, kind string) (any, bool) {
+	list, ok := value.([]any)
+	if single, isObject := value.(*node); !ok && isObject && kind == "schema" {
+		r.report(Warning, at.pointer(), at.offset, "type", "the value has to be a list")
+		list, ok = []any{single}, true
+	}
+	if !ok {
+		return nil, r.misfit(o, at, value, "["+kind+"]")
+	}
+	if kind == "any" {
+		return list, true
+	}
+	kept := list[:0:0]
+	for i, item := range list {
+		offset := at.offset
+		if child, ok := item.(*node); ok {
+			offset = child.offset
+		}
+		if fitted, ok := r.fit(o, at.below(strconv.Itoa(i), offset), item, kind); ok {
+			kept = append(kept, fitted)
+		}
+	}
+	return kept, true
+}
+
+func (r *reader) fitMap(o *node, at *place, value any, kind string) (any, bool) {
+	if list, ok := value.([]any); ok && len(list) == 0 {
+		r.report(Warning, at.pointer(), at.offset, "type", "the value has to be an object")
+		value = &node{offset: at.offset}
+	}
+	m, ok := value.(*node)
+	if !ok {
+		return nil, r.misfit(o, at, value, "{"+kind+"}")
+	}
+	m.pointer, m.offset, m.kind = at.pointer(), at.offset, "{"+kind+"}"
+	extensible := o.kind != "components" && (kind == "path item" || kind == "response")
+	kept := m.members[:0]
+	for _, entry := range m.members {
+		if extensible && strings.HasPrefix(entry.name, "x-") {
+			kept = append(kept, entry)
+			continue
+		}
+		below := at.below(entry.name, entry.offset)
+		if entry.value == nil && kind == "schema" {
+			r.report(Warning, below.pointer(), below.offset, "type", "the value has to be a schema")
+			entry.value = &node{offset: entry.offset}
+		}
+		if fitted, ok := r.fit(m, below, entry.value, kind); ok {
+			kept = append(kept, member{entry.name, fitted, entry.offset})
+		}
+	}
+	if len(kept) < len(m.members) {
+		clear(m.members[len(kept):])
+		m.members, m.index = kept, nil
+		m.reindex()
+	}
+	return m, true
+}
+
+// fitSecurity never drops a requirement: without it, an operation would be open to everybody.
+func (r *reader) fitSecurity(at *place, value any) (any, bool) {
+	fail := func() (any, bool) {
+		r.report(Error, at.pointer(), at.offset, "security", "the value has to be a list of security requirements")
+		return nil, false
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return fail()
+	}
+	for i, item := range list {
+		requirement, ok := item.(*node)
+		if !ok {
+			return fail()
+		}
+		requirement.pointer, requirement.kind = at.pointer()+"/"+strconv.Itoa(i), "security requirement"
+		for j, m := range requirement.members {
+			if scopes, ok := scalar(m.value, "strings"); ok {
+				requirement.members[j].value = scopes
+			} else {
+				r.warn(requirement, m.name, "type", "the value has to be a list of scopes")
+				requirement.members[j].value = []any{}
+			}
+		}
+	}
+	return list, true
+}
+
+// scalar returns the value in the type of the kind, if it can be taken for one.
+func scalar(value any, kind string) (any, bool) {
+	switch kind {
+	case "string":
+		switch v := value.(type) {
+		case string:
+			return v, true
+		case json.Number:
+			return v.String(), true
+		case bool:
+			return strconv.FormatBool(v), true
+		}
+	case "boolean":
+		switch v := value.(type) {
+		case bool:
+			return v, true
+		case string:
+			b, err := strconv.ParseBool(strings.ToLower(v))
+			return b, err == nil
+		}
+	case "number", "bound":
+		switch v := value.(type) {
+		case json.Number:
+			return v, isFloat(v)
+		case string:
+			n := json.Number(strings.TrimSpace(v))
+			return n, json.Valid([]byte(n)) && isFloat(n)
+		case bool:
+			return v, kind == "bound"
+		}
+	case "count":
+		var text string
+		switch v := value.(type) {
+		case json.Number:
+			text = v.String()
+		case string:
+			text = strings.TrimSpace(v)
+		}
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || n < 0 || n != float64(uint64(min(n, 1<<62))) && n < 1<<62 {
+			return nil, false
+		}
+		if n >= 1<<31 { // unlimited; the validator computes with int
+			return json.Number("2147483647"), true
+		}
+		if whole := strconv.FormatUint(uint64(n), 10); whole != text {
+			return json.Number(whole), true
+		}
+		return json.Number(text), true
+	case "type":
+		if name, ok := value.(string); ok {
+			return name, true
+		}
+		return scalar(value, "strings")
+	case "strings":
+		if s, ok := value.(string); ok {
+			return []any{s}, true
+		}
+		list, ok := value.([]any)
+		if !ok {
+			return nil, false
+		}
+		found := list[:0:0]
+		for _, item := range list {
+			if s, ok := item.(string); ok && !slices.Contains(found, any(s)) {
+				found = append(found, s)
+			}
+		}
+		return found, true
+	}
+	return nil, false
+}
+
+func isFloat(n json.Number) bool {
+	_, err := n.Float64()
+	return err == nil
+}
+
+func hasDuplicates(list []any) bool {
+	for i, item := range list {
+		if s, ok := item.(string); ok && slices.Contains(list[:i], any(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameScalar reports whether scalar had nothing to mend.
+func sameScalar(a, b any) bool {
+	if list, ok := a.([]any); ok {
+		other, ok := b.([]any)
+		return ok && len(list) == len(other)
+	}
+	if list, ok := b.([]any); ok && list != nil {
+		return false
+	}
+	return a == b
 }

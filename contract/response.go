@@ -85,8 +85,9 @@ func (c *compiler) response(pointer string, model *openapi3.Response) (*response
 		r.headers = append(r.headers, p)
 	}
 	media := slices.SortedFunc(maps.Keys(model.Content), func(a, b string) int {
-		offsets := c.document.offsets
-		return cmp.Compare(offsets[pointer+"/content/"+escapeToken(a)], offsets[pointer+"/content/"+escapeToken(b)])
+		value, _ := c.document.at(pointer + "/content")
+		content := value.(*node)
+		return cmp.Compare(content.find(a), content.find(b))
 	})
 	for _, mime := range media {
 		if !isJSON(mime, model.Content[mime]) {

@@ -74,9 +74,10 @@ func TestSchema(t *testing.T) {
 		{"3.1", `{"$dynamicRef":"#/components/schemas/Node"}`, []string{`{"v":1}`}, map[string]string{`{}`: "required"}},
 		{"3.1", `{"type":"string","contentEncoding":"base64","contentMediaType":"application/json"}`, []string{`"?"`}, nil},
 		{"3.1", `{"properties":{"a":{"readOnly":true},"b":{"writeOnly":true}},"required":["a","b"]}`, []string{`{"a":1,"b":1}`}, map[string]string{`{"a":1}`: "required"}},
-		{"3.1", `{"nullable":true,"type":"string"}`, nil, map[string]string{`null`: "type"}},
+		{"3.1", `{"nullable":true,"type":"string"}`, []string{`null`, `"x"`}, map[string]string{`0`: "type"}},
+		{"3.1", `{"type":"integer","minimum":1,"exclusiveMinimum":true}`, []string{`2`}, map[string]string{`1`: "exclusiveMinimum"}},
 
-		{"3.0", `{}`, []string{`0`, `"x"`, `[]`, `{}`}, map[string]string{`null`: "type"}},
+		{"3.0", `{}`, []string{`null`, `0`, `"x"`, `[]`, `{}`}, nil},
 		{"3.0", `{"type":"string","nullable":true}`, []string{`null`, `"x"`}, map[string]string{`0`: "type"}},
 		{"3.0", `{"type":"integer","minimum":1,"exclusiveMinimum":true}`, []string{`2`}, map[string]string{`1`: "exclusiveMinimum", `1.5`: "type"}},
 		{"3.0", `{"type":"string","format":"even","pattern":"^a*$"}`, []string{`"aa"`}, map[string]string{`"a"`: "format", `"bb"`: "pattern"}},
@@ -87,7 +88,12 @@ func TestSchema(t *testing.T) {
 		{"3.0", `{"type":"array","items":{"type":"integer"},"minItems":1}`, []string{`[1]`}, map[string]string{`[]`: "minItems", `[""]`: "type"}},
 		{"3.0", `{"allOf":[{"type":"integer"},{"maximum":5}]}`, []string{`5`}, map[string]string{`6`: "maximum"}},
 		{"3.0", `{"oneOf":[{"type":"integer"},{"type":"string"}]}`, []string{`5`, `""`}, map[string]string{`true`: "oneOf type type"}},
-		{"3.0", `{"type":"object","properties":{"a":{"type":"integer","readOnly":true}}}`, []string{`{}`}, map[string]string{`{"a":1}`: "readOnly"}},
+		{"3.0", `{"type":"object","properties":{"a":{"type":"integer","readOnly":true}}}`, []string{`{}`, `{"a":1}`}, map[string]string{`{"a":""}`: "type"}},
+		{"3.0", `{"type":"string","nullable":true,"enum":["a"]}`, []string{`null`, `"a"`}, map[string]string{`"b"`: "enum"}},
+		{"3.0", `{"$ref":"#/components/schemas/Node","nullable":true}`, []string{`null`, `{"v":1}`}, map[string]string{`{}`: "anyOf required type"}},
+		{"3.0", `{"allOf":[{"$ref":"#/components/schemas/Node"}],"nullable":true}`, []string{`null`, `{"v":1}`}, map[string]string{`0`: "anyOf type type"}},
+		{"3.0", `{"oneOf":[{"type":"integer"},{"type":"boolean"}],"nullable":true}`, []string{`null`, `1`, `true`}, map[string]string{`""`: "oneOf type type type"}},
+		{"3.0", `{"$ref":"#/components/schemas/Node","maxProperties":0}`, []string{`{"v":1}`}, map[string]string{`{}`: "required"}},
 	} {
 		t.Run(test.version+" "+test.schema, func(t *testing.T) {
 			version := test.version + ".0"
