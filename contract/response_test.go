@@ -2,6 +2,8 @@ package contract_test
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -163,6 +165,94 @@ func TestLastResort(t *testing.T) {
 	if len(s.errs) != 2 { // the handler's response, and that of the error handler
 		t.Errorf("errors %v", s.errs)
 	}
+}
+
+// TestServerAnswer is for a document like FastAPI's, which declares 200 and 422 and nothing else: what the server itself
+// has to say is sent, what the handler says is not.
+func TestServerAnswer(t *testing.T) {
+	doc := func(more string) string {
+		return document("3.1.0", `{"/":{"get":{"parameters":[{"name":"n","in":"query","schema":{"type":"integer"}}],
+			"security":[{"bearer":[]}],"responses":{"200":{"description":"","content":{"application/json":{"schema":{}}}}`+more+`}}}}`, secured)
+	}
+	const fallback = `{"title":"Internal Server Error","status":500}`
+	fail := func(status int) echo.HandlerFunc {
+		return func(echo.Context) error { return echo.NewHTTPError(status) }
+	}
+	unexpected := func(echo.Context) error { return io.ErrUnexpectedEOF }
+	right := blob(200, "application/json", "{}")
+	mark := func(status int) func(error, int, echo.Context) error { // of these errors of the handler
+		return func(_ error, s int, c echo.Context) error {
+			if s == status {
+				contract.ServerAnswer(c)
+			}
+			return c.JSON(s, map[string]int{"status": s})
+		}
+	}
+	for _, test := range []struct {
+		name, declared string // responses, beside 200
+		target         string
+		handler        echo.HandlerFunc
+		answer         func(error, int, echo.Context) error // of the error handler
+		options        contract.Options
+		status         int
+		body           string
+		errs           int // that reach the error handler
+	}{
+		{name: "right", handler: right, status: 200, body: "{}"},
+		{name: "not authenticated", target: "/?refuse", handler: right, status: 403, body: `{"status":403}`, errs: 1},
+		{name: "invalid request", target: "/?n=x", handler: right, status: 422, body: `{"status":422}`, errs: 1},
+		{name: "invalid request, declared otherwise", declared: `,"422":{"description":"","content":{"application/json":{"schema":{"type":"string"}}}}`,
+			target: "/?n=x", handler: right, status: 500, body: `{"status":500}`, errs: 2},
+		{name: "undeclared response", handler: blob(404, "application/json", "{}"), status: 500, body: `{"status":500}`, errs: 1},
+		{name: "undeclared response, marked by the handler", handler: func(c echo.Context) error {
+			contract.ServerAnswer(c)
+			return c.JSON(501, "mine")
+		}, status: 500, body: `{"status":500}`, errs: 1},
+		{name: "error with an undeclared status", handler: fail(404), status: 500, body: `{"status":500}`, errs: 2},
+		{name: "error with a declared status", declared: `,"404":{"description":"","content":{"application/json":{"schema":{}}}}`,
+			handler: fail(404), status: 404, body: `{"status":404}`, errs: 1},
+		{name: "error, marked by the handler", handler: func(c echo.Context) error {
+			contract.ServerAnswer(c)
+			return echo.ErrNotFound
+		}, status: 500, body: `{"status":500}`, errs: 2},
+		{name: "not implemented", handler: fail(501), answer: mark(501), status: 501, body: `{"status":501}`, errs: 1},
+		{name: "unexpected error", handler: unexpected, answer: mark(500), status: 500, body: `{"status":500}`, errs: 1},
+		{name: "declared otherwise", declared: `,"501":{"description":"","content":{"application/json":{"schema":{"type":"string"}}}}`,
+			handler: fail(501), answer: mark(501), status: 500, body: `{"status":500}`, errs: 2},
+
+		{name: "empty", target: "/?refuse", handler: right, answer: func(_ error, s int, c echo.Context) error { return c.NoContent(s) },
+			status: 500, body: fallback, errs: 3},
+		{name: "nothing", handler: unexpected, answer: func(error, int, echo.Context) error { return nil }, status: 500, body: fallback, errs: 3},
+		{name: "fallback of the options", handler: unexpected, answer: func(error, int, echo.Context) error { return nil },
+			options: contract.Options{Fallback: []byte(`{"code":1}`)}, status: 500, body: `{"code":1}`, errs: 3},
+		{name: "fallback of the document", declared: `,"500":{"description":"","content":{"application/json":{"example":[1]}}}`,
+			handler: unexpected, answer: func(error, int, echo.Context) error { return nil },
+			options: contract.Options{Fallback: []byte(`{"code":1}`)}, status: 500, body: `[1]`, errs: 3},
+		{name: "empty because the document says so", declared: `,"500":{"description":""}`,
+			handler: unexpected, status: 500, body: "", errs: 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			options := test.options
+			options.Authenticate = func(_ context.Context, in *contract.AuthenticationInput) error {
+				if in.Request.URL.RawQuery == "refuse" {
+					return errors.New("refused")
+				}
+				return nil
+			}
+			s := newService(t, doc(test.declared), options, test.handler)
+			if test.answer != nil {
+				s.answer = test.answer
+			}
+			w := s.do(request("GET", cmp.Or(test.target, "/"), ""))
+			if body := strings.TrimSpace(w.Body.String()); w.Code != test.status || body != test.body || len(s.errs) != test.errs {
+				t.Errorf("%d %q, errors %v", w.Code, body, s.errs)
+			}
+			if test.body != "" && w.Header().Get("Content-Type") != "application/json" {
+				t.Error(w.Header())
+			}
+		})
+	}
+	contract.ServerAnswer(echo.New().NewContext(request("GET", "/", ""), httptest.NewRecorder())) // has no effect
 }
 
 func TestPanic(t *testing.T) {
