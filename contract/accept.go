@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"cmp"
+	"math"
 	"math/big"
 	"reflect"
 	"slices"
@@ -35,7 +37,7 @@ type acceptor struct {
 	maxLength  int      // -1 is any
 	enum       []string // nil is any
 	pattern    jsonschema.Regexp
-	format     *format
+	format     func(string) error
 	bounded    bool // only whole numbers from min to max
 	min, max   int64
 }
@@ -60,6 +62,9 @@ var kindOf = map[string]kinds{
 
 // maxAcceptDepth bounds the nesting of texts and of $refs that an acceptor follows.
 const maxAcceptDepth = 64
+
+// maxFastDigits keeps numbers below the greatest one of every format of numbers.
+const maxFastDigits = 38
 
 // understood are the fields of a compiled schema that an acceptor heeds, or that say nothing about values. A schema with
 // any other is not for acceptors, also when a later version of the library adds one.
@@ -194,35 +199,45 @@ func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
 	}
 	a.pattern = s.Pattern
 	if s.Format != nil {
-		// One that is not known is the library's own (regex).
-		if a.format = c.known[s.Format.Name]; a.format == nil || s.Format.Name == "regex" {
+		a.format = c.textFormat(s.Format.Name)
+		if _, integers := integerFormats[s.Format.Name]; a.format == nil && !integers && floatFormats[s.Format.Name] == 0 {
 			return false
 		}
 	}
-	a.textual = a.enum != nil || a.pattern != nil || a.format != nil && a.format.text != nil
+	a.textual = a.enum != nil || a.pattern != nil || a.format != nil
 	return true
 }
 
+// fillNumber prepares the bounds of whole numbers. The formats of other numbers permit every number that is as short as
+// acceptance.number wants it.
 func (c *compiler) fillNumber(a *acceptor, s *jsonschema.Schema) bool {
-	a.bounded = s.Minimum != nil || s.Maximum != nil ||
-		a.format != nil && (a.format.integer != nil || a.format.number != nil)
-	if !a.bounded {
-		return true
+	a.bounded = s.Minimum != nil || s.Maximum != nil
+	a.min, a.max = math.MinInt64, math.MaxInt64
+	if s.Format != nil {
+		if limits, ok := integerFormats[s.Format.Name]; ok {
+			a.bounded = true
+			if limits.min.IsInt64() {
+				a.min = limits.min.Int64()
+			}
+			if limits.max.IsInt64() {
+				a.max = limits.max.Int64()
+			}
+		}
 	}
-	const exact = 1 << 53
-	a.min, a.max = -exact, exact
-	return bound(&a.min, s.Minimum) && bound(&a.max, s.Maximum)
+	return bound(&a.min, s.Minimum, 1) && bound(&a.max, s.Maximum, -1)
 }
 
-// bound sets limit to a bound that is a whole number, and says whether it could.
-func bound(limit *int64, bound *big.Rat) bool {
+// bound moves limit to a stricter bound, in the direction of sign. It reports whether the bound is a whole number.
+func bound(limit *int64, bound *big.Rat, sign int) bool {
 	if bound == nil {
 		return true
 	}
 	if !bound.IsInt() || !bound.Num().IsInt64() {
 		return false
 	}
-	*limit = bound.Num().Int64()
+	if stricter := bound.Num().Int64(); cmp.Compare(stricter, *limit) == sign {
+		*limit = stricter
+	}
 	return true
 }
 
@@ -249,7 +264,7 @@ func (a *acceptor) acceptOwn(s string) bool {
 	if a.enum != nil && !slices.Contains(a.enum, s) || a.pattern != nil && !a.pattern.MatchString(s) {
 		return false
 	}
-	if a.format != nil && a.format.text != nil && a.format.text(s) != nil {
+	if a.format != nil && a.format(s) != nil {
 		return false
 	}
 	return a.minLength == 0 && a.maxLength < 0 || a.acceptLength(utf8.RuneCountInString(s))
@@ -478,6 +493,9 @@ func (t *acceptance) number(a *acceptor) bool {
 	if t.next < len(t.data) && (t.data[t.next] == 'e' || t.data[t.next] == 'E') {
 		return false
 	}
+	if t.next-start > maxFastDigits {
+		return false
+	}
 	if !whole {
 		return a.permits(number) && !a.bounded
 	}
@@ -485,13 +503,7 @@ func (t *acceptance) number(a *acceptor) bool {
 		return true
 	}
 	value, err := strconv.ParseInt(string(t.data[start:t.next]), 10, 64)
-	if err != nil || value < a.min || value > a.max {
-		return false
-	}
-	if a.format == nil || a.format.integer == nil {
-		return a.format == nil || a.format.number == nil
-	}
-	return a.format.integer.Validate(value) == nil
+	return err == nil && value >= a.min && value <= a.max
 }
 
 func (t *acceptance) digits() int {

@@ -46,6 +46,8 @@
 //   - redirects: 301, 304, 307 and 308 have to be declared, like any other status.
 //   - bodies that are not JSON: those of responses are sent on, unvalidated, so that streams and downloads stay what they
 //     are.
+//   - formats: those of JSON Schema, and of the OpenAPI format registry where they have a definite grammar, are enforced.
+//     Stock knows date, date-time, byte, int32 and int64, and permits days that no month has.
 //   - patterns: they are expressions of ECMA-262, as JSON Schema says, with Unicode semantics. Stock takes them for Go's.
 //   - undeclared bodies: a response whose declaration has no content has no body.
 //

@@ -1,79 +1,417 @@
 package contract
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/net/idna"
+
+	"github.com/diga-io/diga-api/contract/uuid"
 )
 
-// format is what kin-openapi, or Options, know of a named format. What neither knows is an annotation.
-type format struct {
-	text    func(string) error
-	integer openapi3.IntegerFormatValidator
-	number  openapi3.NumberFormatValidator
+// textFormats are the formats of strings that are enforced: those of JSON Schema 2020-12, and those of the OpenAPI format
+// registry (https://spec.openapis.org/registry/format/) that have a definite grammar. Every other format is an annotation.
+var textFormats = map[string]func(string) error{
+	"date":                  checked(isDate),
+	"time":                  checked(func(s string) bool { return isTime(s, true) }),
+	"time-local":            checked(func(s string) bool { return isTime(s, false) }),
+	"date-time":             checked(func(s string) bool { return isDateTime(s, true) }),
+	"date-time-local":       checked(func(s string) bool { return isDateTime(s, false) }),
+	"duration":              checked(func(s string) bool { return s != "P" && duration.MatchString(s) }),
+	"http-date":             func(s string) error { _, err := http.ParseTime(s); return err },
+	"uuid":                  func(s string) error { _, err := uuid.Parse(s); return err },
+	"hostname":              checked(isHostname),
+	"idn-hostname":          checked(isIDNHostname),
+	"email":                 checked(func(s string) bool { return isASCII(s) && isEmail(s) }),
+	"idn-email":             checked(isEmail),
+	"ipv4":                  checked(isIPv4),
+	"ipv6":                  checked(isIPv6),
+	"uri":                   checked(func(s string) bool { return isURI(s, false, false) }),
+	"uri-reference":         checked(func(s string) bool { return isURI(s, false, true) }),
+	"iri":                   checked(func(s string) bool { return isURI(s, true, false) }),
+	"iri-reference":         checked(func(s string) bool { return isURI(s, true, true) }),
+	"uri-template":          checked(uriTemplate.MatchString),
+	"json-pointer":          matching(jsonPointer),
+	"relative-json-pointer": matching(`(?:0|[1-9][0-9]*)(?:#|` + jsonPointer + `)`),
+	"byte":                  checked(isBase64),
+	"base64url":             checked(isBase64),
+	"char":                  checked(func(s string) bool { return utf8.RuneCountInString(s) == 1 }),
+	"decimal":               matching(`[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?`),
 }
 
-// registerFormats gives every format named in the document its meaning for kin-openapi, in place of the one the compiler
-// would give it.
-func (c *compiler) registerFormats(node any) {
-	switch node := node.(type) {
-	case map[string]any:
-		if name, ok := node["format"].(string); ok && c.known[name] == nil {
-			f := &format{
-				text:    c.formats[name],
-				integer: openapi3.SchemaIntegerFormats[name],
-				number:  openapi3.SchemaNumberFormats[name],
-			}
-			if v, ok := openapi3.SchemaStringFormats[name]; ok && f.text == nil {
-				f.text = v.Validate
-			}
-			c.known[name] = f
-			c.schemas.RegisterFormat(&jsonschema.Format{Name: name, Validate: f.validate})
+// duration is the grammar of RFC 3339, appendix A. It also matches a P alone.
+var duration = regexp.MustCompile(`^P(?:[0-9]+W|` +
+	`(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)?` +
+	`(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)$`)
+
+const jsonPointer = `(?:/(?:[^/~]|~[01])*)*`
+
+var errFormat = errors.New("the text is not of the format")
+
+func checked(is func(string) bool) func(string) error {
+	return func(s string) error {
+		if !is(s) {
+			return errFormat
 		}
-		for _, value := range node {
-			c.registerFormats(value)
-		}
-	case []any:
-		for _, value := range node {
-			c.registerFormats(value)
+		return nil
+	}
+}
+
+func matching(pattern string) func(string) error {
+	return checked(regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString)
+}
+
+// integerFormats are the formats of integers that are enforced, and floatFormats those of all numbers, by the greatest
+// absolute value. Neither says anything about strings.
+var (
+	integerFormats = map[string]struct{ min, max *big.Int }{
+		"int8": signed(8), "int16": signed(16), "int32": signed(32), "int64": signed(64),
+		"uint8": unsigned(8), "uint16": unsigned(16), "uint32": unsigned(32), "uint64": unsigned(64),
+		"double-int": {big.NewInt(-1<<53 + 1), big.NewInt(1<<53 - 1)},
+	}
+	floatFormats = map[string]float64{"float": math.MaxFloat32, "double": math.MaxFloat64}
+)
+
+func signed(bits uint) struct{ min, max *big.Int } {
+	limit := new(big.Int).Lsh(big.NewInt(1), bits-1)
+	return struct{ min, max *big.Int }{new(big.Int).Neg(limit), new(big.Int).Sub(limit, big.NewInt(1))}
+}
+
+func unsigned(bits uint) struct{ min, max *big.Int } {
+	limit := new(big.Int).Lsh(big.NewInt(1), bits)
+	return struct{ min, max *big.Int }{new(big.Int), limit.Sub(limit, big.NewInt(1))}
+}
+
+var errRange = errors.New("the number is out of the range of the format")
+
+// registerFormats defines the formats for the compiler, those of Options last.
+func (c *compiler) registerFormats() {
+	register := func(name string, validate func(any) error) {
+		c.schemas.RegisterFormat(&jsonschema.Format{Name: name, Validate: validate})
+	}
+	for name, limits := range integerFormats {
+		register(name, func(value any) error {
+			if exact := rational(value); exact != nil && exact.IsInt() && (exact.Num().Cmp(limits.min) < 0 || exact.Num().Cmp(limits.max) > 0) {
+				return errRange
+			}
+			return nil
+		})
+	}
+	for name, limit := range floatFormats {
+		register(name, func(value any) error {
+			if exact := rational(value); exact != nil && exact.Abs(exact).Cmp(new(big.Rat).SetFloat64(limit)) > 0 {
+				return errRange
+			}
+			return nil
+		})
+	}
+	for _, formats := range []map[string]func(string) error{textFormats, c.formats} {
+		for name, check := range formats {
+			register(name, func(value any) error {
+				if text, ok := value.(string); ok {
+					return check(text)
+				}
+				return nil
+			})
 		}
 	}
 }
 
-var errIntegerRange = errors.New("the number does not fit 64 bits")
+// textFormat returns the check of a format of strings; nil if there is none.
+func (c *compiler) textFormat(name string) func(string) error {
+	if check, ok := c.formats[name]; ok {
+		return check
+	}
+	return textFormats[name]
+}
 
-// validate is why a decoded value is not of the format. A value of a type that the format is not about is.
-func (f *format) validate(value any) error {
-	switch value := value.(type) {
-	case string:
-		if f.text != nil {
-			return f.text(value)
-		}
-		return nil
+// rational returns the exact value of a number; nil for any other value.
+func rational(value any) *big.Rat {
+	switch value.(type) {
 	case json.Number, float32, float64, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-	default:
-		return nil
-	}
-	if f.integer == nil && f.number == nil {
-		return nil
-	}
-	exact, ok := new(big.Rat).SetString(fmt.Sprint(value))
-	if !ok {
-		return errNumber
-	}
-	if f.integer != nil && exact.IsInt() {
-		if !exact.Num().IsInt64() {
-			return errIntegerRange
-		}
-		return f.integer.Validate(exact.Num().Int64())
-	}
-	if f.number != nil {
-		number, _ := exact.Float64()
-		return f.number.Validate(number)
+		exact, _ := new(big.Rat).SetString(fmt.Sprint(value))
+		return exact
 	}
 	return nil
 }
+
+// digits returns the number that s writes in decimal digits; -1 if it contains anything else.
+func digits(s string) int {
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return -1
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	return n
+}
+
+// isDate reports whether s is a full-date of RFC 3339.
+func isDate(s string) bool {
+	if len(s) != len("2006-01-02") || s[4] != '-' || s[7] != '-' {
+		return false
+	}
+	year, month, day := digits(s[:4]), digits(s[5:7]), digits(s[8:])
+	if year < 0 || month < 1 || month > 12 || day < 1 {
+		return false
+	}
+	return day <= 28 || day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// isTime reports whether s is a full-time of RFC 3339, or a partial-time without zone.
+func isTime(s string, zone bool) bool {
+	if len(s) < len("15:04:05") || s[2] != ':' || s[5] != ':' {
+		return false
+	}
+	hour, minute, second := digits(s[:2]), digits(s[3:5]), digits(s[6:8])
+	if hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
+		return false
+	}
+	rest := s[8:]
+	if fraction, ok := strings.CutPrefix(rest, "."); ok {
+		rest = strings.TrimLeft(fraction, "0123456789")
+		if len(rest) == len(fraction) {
+			return false
+		}
+	}
+	offset := 0
+	switch {
+	case !zone:
+		return rest == ""
+	case rest == "Z" || rest == "z":
+	case len(rest) == len("+01:00") && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':':
+		hours, minutes := digits(rest[1:3]), digits(rest[4:])
+		if hours < 0 || hours > 23 || minutes < 0 || minutes > 59 {
+			return false
+		}
+		if offset = 60*hours + minutes; rest[0] == '-' {
+			offset = -offset
+		}
+	default:
+		return false
+	}
+	const day = 24 * 60
+	return second < 60 || (60*hour+minute-offset+day)%day == day-1 // a leap second is the last one of a day in UTC
+}
+
+func isDateTime(s string, zone bool) bool {
+	const date = len("2006-01-02")
+	return len(s) > date && (s[date] == 'T' || s[date] == 't') && isDate(s[:date]) && isTime(s[date+1:], zone)
+}
+
+// isBase64 reports whether s is encoded in base64, of the standard or the URL-safe alphabet.
+func isBase64(s string) bool {
+	s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+	encoding := base64.StdEncoding
+	if !strings.HasSuffix(s, "=") {
+		encoding = base64.RawStdEncoding
+	}
+	_, err := encoding.DecodeString(s)
+	return err == nil && !strings.ContainsAny(s, "\r\n")
+}
+
+func isIPv4(s string) bool {
+	address, err := netip.ParseAddr(s)
+	return err == nil && address.Is4()
+}
+
+func isIPv6(s string) bool {
+	address, err := netip.ParseAddr(s)
+	return err == nil && address.Is6() && address.Zone() == ""
+}
+
+// isEmail reports whether s is a mailbox of RFC 5321, with the international names of RFC 6531.
+func isEmail(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || at > 64 || len(s) > 254 {
+		return false
+	}
+	local, domain := s[:at], s[at+1:]
+	if quoted, ok := strings.CutPrefix(local, `"`); ok {
+		if quoted, ok = strings.CutSuffix(quoted, `"`); !ok || !quotedText.MatchString(quoted) {
+			return false
+		}
+	} else {
+		for atom := range strings.SplitSeq(local, ".") {
+			if atom == "" {
+				return false
+			}
+			for _, r := range atom {
+				if r <= ' ' || r == 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r) {
+					return false
+				}
+			}
+		}
+	}
+	if literal, ok := strings.CutPrefix(domain, "["); ok {
+		literal, ok = strings.CutSuffix(literal, "]")
+		v6, isV6 := strings.CutPrefix(literal, "IPv6:")
+		return ok && (isV6 && isIPv6(v6) || isIPv4(literal))
+	}
+	return isIDNHostname(domain)
+}
+
+var quotedText = regexp.MustCompile(`^(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*$`)
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
+}
+
+// isHostname reports whether s is a host name of RFC 1123. Labels that begin with xn-- have to be valid by RFC 5891.
+func isHostname(s string) bool { return isASCII(s) && isIDNHostname(s) }
+
+// registration validates the labels of a name by RFC 5891, except for the contextual rules of RFC 5892.
+var registration = idna.New(idna.ValidateForRegistration(), idna.VerifyDNSLength(true), idna.CheckJoiners(true), idna.BidiRule())
+
+// isIDNHostname reports whether s is a host name of RFC 5890.
+func isIDNHostname(s string) bool {
+	s = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".").Replace(s)
+	if isASCII(s) && !strings.Contains(strings.ToLower(s), "xn--") {
+		return len(s) <= 253 && asciiHostname.MatchString(s)
+	}
+	s = strings.ToLower(s)
+	ascii, err := registration.ToASCII(s)
+	if err != nil || strings.HasSuffix(s, ".") {
+		return false
+	}
+	international, err := registration.ToUnicode(ascii)
+	if err != nil {
+		return false
+	}
+	for label := range strings.SplitSeq(international, ".") {
+		if !inContext([]rune(label)) {
+			return false
+		}
+	}
+	return true
+}
+
+var asciiHostname = regexp.MustCompile(`^(?i:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.(?i:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?))*$`)
+
+// inContext reports whether label obeys the exceptions and the contextual rules of RFC 5892, sections 2.6 and A.3 to A.9.
+func inContext(label []rune) bool {
+	at := func(i int) rune {
+		if i < 0 || i >= len(label) {
+			return 0
+		}
+		return label[i]
+	}
+	some := func(is func(rune) bool) bool { return slices.ContainsFunc(label, is) }
+	for i, r := range label {
+		valid := true
+		switch r {
+		case '\u00b7': // middle dot
+			valid = at(i-1) == 'l' && at(i+1) == 'l'
+		case '\u0375': // Greek keraia
+			valid = unicode.Is(unicode.Greek, at(i+1))
+		case '\u05f3', '\u05f4': // Hebrew geresh and gershayim
+			valid = unicode.Is(unicode.Hebrew, at(i-1))
+		case '\u30fb': // katakana middle dot
+			valid = some(func(r rune) bool { return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) })
+		case '\u0640', '\u07fa', '\u302e', '\u302f', '\u3031', '\u3032', '\u3033', '\u3034', '\u3035', '\u303b':
+			valid = false
+		default:
+			valid = unicode.In(r, unicode.L, unicode.M, unicode.Nd) || strings.ContainsRune("-\u200c\u200d\u06fd\u06fe\u0f0b\u3007", r)
+		}
+		if '\u0660' <= r && r <= '\u0669' { // Arabic-Indic digits
+			valid = !some(func(r rune) bool { return '\u06f0' <= r && r <= '\u06f9' })
+		}
+		if !valid {
+			return false
+		}
+	}
+	return true
+}
+
+// isURI reports whether s is a URI of RFC 3986, or an IRI of RFC 3987 if international, or a reference to one.
+func isURI(s string, international, reference bool) bool {
+	for i, r := range s {
+		switch {
+		case r == '%':
+			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+				return false
+			}
+		case r > unicode.MaxASCII:
+			if !international || !iriCharacter(r) {
+				return false
+			}
+		case r <= ' ' || strings.ContainsRune("\"<>\\^`{|}\x7f", r):
+			return false
+		}
+	}
+	s, fragment, _ := strings.Cut(s, "#")
+	s, query, _ := strings.Cut(s, "?")
+	if strings.ContainsAny(fragment, "#[]") || strings.ContainsAny(query, "[]") {
+		return false
+	}
+	path := s
+	if scheme := uriScheme.FindString(s); scheme != "" {
+		path = s[len(scheme):]
+	} else if first, _, _ := strings.Cut(s, "/"); !reference || strings.Contains(first, ":") {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(path, "//"); ok {
+		authority, _, _ := strings.Cut(rest, "/")
+		if !isAuthority(authority) {
+			return false
+		}
+		path = rest[len(authority):]
+	}
+	return !strings.ContainsAny(path, "[]")
+}
+
+var uriScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+
+// isAuthority reports whether the characters of a URI are those of an authority: user@host:port.
+func isAuthority(s string) bool {
+	host := s
+	if at := strings.IndexByte(s, '@'); at >= 0 {
+		host = s[at+1:]
+		if strings.ContainsAny(s[:at], "[]") {
+			return false
+		}
+	}
+	var port string
+	if literal, ok := strings.CutPrefix(host, "["); ok {
+		literal, port, ok = strings.Cut(literal, "]")
+		if !ok || !isIPv6(literal) && !ipFuture.MatchString(literal) || port != "" && port[0] != ':' {
+			return false
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		host, port, _ = strings.Cut(host, ":")
+		if strings.ContainsAny(host, "[]@") {
+			return false
+		}
+	}
+	return port == "" || digits(port) >= 0
+}
+
+var ipFuture = regexp.MustCompile(`^[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+$`)
+
+// iriCharacter reports whether RFC 3987 permits r, which is not ASCII, in an IRI.
+func iriCharacter(r rune) bool {
+	return r >= 0xa0 && !(0xe000 <= r && r <= 0xf8ff) && !(0xfdd0 <= r && r <= 0xfdef) && !(0xfff0 <= r && r <= 0xffff) && r&0xfffe != 0xfffe
+}
+
+// uriTemplate is an expression of RFC 6570, or a literal character.
+var uriTemplate = regexp.MustCompile(`^(?:\{[+#./;?&=,!@|]?` + variable + `(?:,` + variable + `)*\}|%[0-9A-Fa-f]{2}|[^\x00-\x20\x7f"%<>\\^` + "`" + `{|}])*$`)
+
+const (
+	variable          = variableCharacter + `(?:\.?` + variableCharacter + `)*(?::[1-9][0-9]{0,3}|\*)?`
+	variableCharacter = `(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})`
+)

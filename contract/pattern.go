@@ -46,15 +46,6 @@ func compilePattern(source string) (jsonschema.Regexp, error) {
 	return nil, fmt.Errorf("not a regular expression of ECMA-262: %w", err)
 }
 
-// checkRegex returns why source is not a regular expression of ECMA-262 with Unicode semantics.
-func checkRegex(source string) error {
-	if err := checkSyntax(source); err != nil {
-		return err
-	}
-	_, err := compileBacktracking(source, regexp2.ECMAScript|regexp2.Unicode)
-	return err
-}
-
 // checkSyntax rejects what regexp2 accepts beyond ECMA-262 with Unicode semantics.
 func checkSyntax(source string) error {
 	class := false

@@ -32,7 +32,6 @@ type compiler struct {
 	// requests is the compiler of the schemas of requests, if they differ from those of responses.
 	requests *compiler
 
-	known     map[string]*format // by name, those the document names
 	acceptors map[*jsonschema.Schema]*acceptor
 }
 
@@ -51,7 +50,7 @@ func newCompiler(d *Document, formats map[string]func(string) error) (*compiler,
 func newDirection(d *Document, formats map[string]func(string) error, flag string) (*compiler, error) {
 	c := &compiler{
 		document: d, formats: formats, schemas: jsonschema.NewCompiler(), offsets: make(map[string]int),
-		known: make(map[string]*format), acceptors: make(map[*jsonschema.Schema]*acceptor),
+		acceptors: make(map[*jsonschema.Schema]*acceptor),
 	}
 	c.requests = c
 	c.schemas.DefaultDraft(jsonschema.Draft2020)
@@ -64,7 +63,7 @@ func newDirection(d *Document, formats map[string]func(string) error, flag strin
 	}
 	b.walk("", d.root, "document")
 	resource := map[string]any{"$defs": b.definitions}
-	c.registerFormats(resource)
+	c.registerFormats()
 	if err := c.schemas.AddResource(documentURL, resource); err != nil {
 		return nil, err
 	}

@@ -44,7 +44,11 @@ func TestSchema(t *testing.T) {
 		{"3.1", `{"format":"date"}`, []string{`"2020-02-03"`, `1`}, map[string]string{`"2020-02-33"`: "format"}},
 		{"3.1", `{"format":"date-time"}`, []string{`"2020-02-03T04:05:06Z"`}, map[string]string{`"2020-02-03"`: "format"}},
 		{"3.1", `{"format":"even"}`, []string{`""`, `"ab"`}, map[string]string{`"a"`: "format"}},
-		{"3.1", `{"format":"email"}`, []string{`"no mail"`}, nil}, // an annotation to kin-openapi
+		{"3.1", `{"format":"email"}`, []string{`"a@b.example"`}, map[string]string{`"no mail"`: "format"}},
+		{"3.1", `{"format":"unheard-of"}`, []string{`"x"`}, nil},
+		{"3.1", `{"format":"uint8"}`, []string{`255`, `0`, `"x"`}, map[string]string{`256`: "format", `-1`: "format"}},
+		{"3.1", `{"format":"float"}`, []string{`3e38`, `-0.5`}, map[string]string{`3.5e38`: "format", `-1e39`: "format"}},
+		{"3.1", `{"format":"double"}`, []string{`1e308`, `123456789012345678901234567890123456789012345678901234567890`}, map[string]string{`1e309`: "format"}},
 		{"3.1", `{"format":"regex"}`, []string{`"a"`}, map[string]string{`"("`: "format"}},
 		{"3.1", `{"format":"int32"}`, []string{`2147483647`, `"x"`, `1.5`}, map[string]string{`2147483648`: "format"}},
 		{"3.1", `{"format":"int64"}`, []string{`9223372036854775807`}, map[string]string{`9223372036854775808`: "format", `1e300`: "format"}},

@@ -48,6 +48,10 @@ func newService(t testing.TB, doc string, options contract.Options, handler echo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(c, handler)
+}
+
+func serve(c *contract.Contract, handler echo.HandlerFunc) *service {
 	s := &service{contract: c, echo: echo.New(), handler: handler}
 	s.answer = func(_ error, status int, c echo.Context) error {
 		return c.JSON(status, map[string]int{"status": status})

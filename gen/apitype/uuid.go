@@ -6,17 +6,18 @@ package apitype
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
+
+	"github.com/diga-io/diga-api/contract/uuid"
 )
 
 // UUID is a `format: uuid` value of the contract (RFC 9562), any version, nil and max included.
 type UUID [16]byte
 
-// The reasons ParseUUID gives. None of them repeats the input.
+// The errors of ParseUUID. None of them repeats the input.
 var (
-	ErrUUIDLength = errors.New("invalid length: expected 36 characters")
-	ErrUUIDHyphen = errors.New("invalid group: expected hyphens between groups of 8, 4, 4, 4 and 12 digits")
-	ErrUUIDDigit  = errors.New("invalid character: expected hexadecimal digits")
+	ErrUUIDLength = uuid.ErrLength
+	ErrUUIDHyphen = uuid.ErrHyphen
+	ErrUUIDDigit  = uuid.ErrDigit
 )
 
 // CheckUUID reports why s is not a UUID in the form 8-4-4-4-12 hexadecimal digits, either case; nil when it is one.
@@ -26,25 +27,10 @@ func CheckUUID(s string) error {
 	return err
 }
 
-// ParseUUID reads the form 8-4-4-4-12 hexadecimal digits, either case. The error is one of the ErrUUID values.
+// ParseUUID parses the form 8-4-4-4-12 hexadecimal digits, either case. The error is one of the ErrUUID values.
 func ParseUUID(s string) (UUID, error) {
-	var u UUID
-	if len(s) != 36 {
-		return UUID{}, ErrUUIDLength
-	}
-	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return UUID{}, ErrUUIDHyphen
-	}
-	var digits [32]byte
-	n := copy(digits[:], s[:8])
-	n += copy(digits[n:], s[9:13])
-	n += copy(digits[n:], s[14:18])
-	n += copy(digits[n:], s[19:23])
-	copy(digits[n:], s[24:])
-	if _, err := hex.Decode(u[:], digits[:]); err != nil {
-		return UUID{}, ErrUUIDDigit
-	}
-	return u, nil
+	id, err := uuid.Parse(s)
+	return id, err
 }
 
 // String is the form 8-4-4-4-12 in lower case.
