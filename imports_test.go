@@ -39,6 +39,9 @@ func TestImportRules(t *testing.T) {
 		if slices.ContainsFunc(strings.Fields(imports), func(s string) bool { return strings.HasPrefix(s, module+"/cmd") }) {
 			t.Errorf("%s imports the program", name)
 		}
+		if strings.HasPrefix(name, module+"/server/") && slices.Contains(strings.Fields(imports), module+"/server") {
+			t.Errorf("%s imports server, which is above it", name)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// Of two hundred concurrent deletes of one key exactly one is told that it deleted it.
+// Of 200 concurrent deletes of one key exactly one is answered 200.
 func TestConcurrentDeletesOfOneKey(t *testing.T) {
 	d := newDiga(t)
 	_, caller := d.createKey(t)
@@ -69,7 +69,7 @@ func TestTombstone(t *testing.T) {
 	t.Error("no tombstone")
 }
 
-// An expiry is an instant: a key is good until it, not at it.
+// A key is valid until, but not at, its expiry.
 func TestExpiry(t *testing.T) {
 	d := newDiga(t)
 	expiry := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -80,7 +80,7 @@ func TestExpiry(t *testing.T) {
 	d.delete(t, caller, "nope").check(t, 403, unauthorized)
 }
 
-// No secret reaches the log or the database's files, whatever happens to it.
+// No secret reaches the log or the files of the database.
 func TestSecretsStayOut(t *testing.T) {
 	folder := t.TempDir()
 	keys, err := store.Open(t.Context(), "sqlite:"+filepath.Join(folder, "keys.db"), store.Options{Migrate: true})
@@ -115,7 +115,7 @@ func TestSecretsStayOut(t *testing.T) {
 	for place, content := range places {
 		for _, secret := range []apikey.Secret{admin, viewer, deleted, stranger} {
 			if strings.Contains(content, secret.Reveal()[len(apikey.Prefix):len(apikey.Prefix)+20]) {
-				t.Errorf("%s holds the secret %s", place, secret)
+				t.Errorf("%s contains the secret %s", place, secret)
 			}
 		}
 	}

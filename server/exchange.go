@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -66,7 +67,7 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			request := c.Request()
 			method := knownMethod(request.Method)
 			x := &exchange{
-				requestID: requestID(request.Header.Get(echo.HeaderXRequestID)),
+				requestID: requestID(request.Header),
 				operation: compiled.OperationOf(c),
 			}
 			ctx, end := options.Observer.Begin(request.Context(), x.operation, method, request.Header)
@@ -116,9 +117,11 @@ func knownMethod(method string) string {
 const maxRequestID = 128
 
 // requestID returns the id that the client sent if it is printable ASCII of at most maxRequestID bytes, and otherwise a
-// new one.
-func requestID(sent string) string {
-	valid := sent != "" && len(sent) <= maxRequestID
+// new one. It also replaces an id that is a key, because the log and the tombstone would reveal it.
+func requestID(header http.Header) string {
+	sent := header.Get(echo.HeaderXRequestID)
+	token, _ := bearerToken(header)
+	valid := sent != "" && len(sent) <= maxRequestID && sent != token && !strings.HasPrefix(sent, apikey.Prefix)
 	for i := 0; valid && i < len(sent); i++ {
 		valid = ' ' <= sent[i] && sent[i] <= '~'
 	}

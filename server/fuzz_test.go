@@ -17,8 +17,8 @@ import (
 	"github.com/diga-io/diga-api/api"
 )
 
-// FuzzServer throws requests at the whole server. Every answer on a declared path and method fits the document, by the
-// word of kin-openapi's own response validation; every other answer has the declared error shape.
+// FuzzServer sends arbitrary requests to the server. Every answer on a declared path and method is valid according to
+// kin-openapi's own response validation; every other answer has the declared error shape.
 func FuzzServer(f *testing.F) {
 	d := newDiga(f)
 	_, admin := d.createKey(f)
@@ -41,7 +41,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, authorization, contentType string, body []byte) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
-			return // net/http would not let this target through
+			return // net/http rejects this target
 		}
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", bytes.NewReader(body))
 		request.Method, request.URL, request.RequestURI = method, u, target

@@ -16,10 +16,10 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// wrong is an operation as each test wants it.
+// wrong is the operation of a test, which may misbehave.
 type wrong func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error)
 
-// wrongHandler has the operation that goes wrong, and of the others whatever the contract will have of them.
+// wrongHandler implements the operation by a wrong.
 type wrongHandler struct {
 	apiserver.StrictServerInterface
 	operation wrong
@@ -29,12 +29,12 @@ func (h wrongHandler) DeleteAPIKey(ctx context.Context, _ apiserver.DeleteAPIKey
 	return h.operation(ctx)
 }
 
-// visit writes a response as each test wants it.
+// visit writes the response of a test.
 type visit func(http.ResponseWriter) error
 
 func (f visit) VisitDeleteAPIKeyResponse(w http.ResponseWriter) error { return f(w) }
 
-// anybody lets every token in.
+// anybody accepts every token.
 type anybody struct{ Keys }
 
 func (anybody) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
@@ -144,8 +144,8 @@ func TestNotImplemented(t *testing.T) {
 	}
 }
 
-// A handler that is wrong in any way is found out: the caller gets the declared 500 without a trace of what the
-// handler did, the operator a line in the log.
+// If a handler violates the contract or fails, the client gets the declared 500 without anything that the handler wrote,
+// and the log one line.
 func TestWrongHandler(t *testing.T) {
 	write := func(status int, contentType, body string) wrong {
 		return func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
@@ -204,7 +204,7 @@ func TestWrongHandler(t *testing.T) {
 	}
 }
 
-// wroteThen writes a good answer and then goes wrong.
+// wroteThen writes a valid answer and then fails.
 func wroteThen(fail func() error) wrong {
 	return func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
 		return visit(func(w http.ResponseWriter) error {
@@ -230,7 +230,6 @@ func TestRightHandlerPasses(t *testing.T) {
 	}
 }
 
-// A response type that the document does not declare is what the handler returns by mistake, not what is sent.
 func TestAbortedHandlerEndsTheConnection(t *testing.T) {
 	defer func() {
 		if cause := recover(); cause != any(http.ErrAbortHandler) {
@@ -256,6 +255,6 @@ func TestDocumentsThatCannotBeServed(t *testing.T) {
 		})
 	}
 	if _, err := New(Options{}); err == nil {
-		t.Error("no store, no complaint")
+		t.Error("New accepts a nil store")
 	}
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// diga is a server on a fresh embedded store, with a project in it.
+// diga is a server on a new embedded store, and a project.
 type diga struct {
 	*httptest.Server
 	keys    *store.Store
@@ -36,7 +36,7 @@ type diga struct {
 	now     func() time.Time
 }
 
-// logBuffer is what the server logged.
+// logBuffer collects the log of the server.
 type logBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -66,7 +66,7 @@ func newDiga(t testing.TB) *diga {
 	return d
 }
 
-// serve serves on other keys, such as ones that fail.
+// serve starts the server on keys, which may fail.
 func (d *diga) serve(t testing.TB, keys server.Keys) {
 	t.Helper()
 	handler, err := server.New(server.Options{
@@ -81,7 +81,7 @@ func (d *diga) serve(t testing.TB, keys server.Keys) {
 	t.Cleanup(d.Close)
 }
 
-// createKey puts a key into the store. The function may change it before.
+// createKey creates a key in the store, after change.
 func (d *diga) createKey(t testing.TB, change ...func(*apikey.Key)) (apikey.Key, apikey.Secret) {
 	t.Helper()
 	key, secret := apikey.New(d.project, apitype.NewUUID(), "test")
@@ -98,7 +98,7 @@ func restrictedTo(permissions ...string) func(*apikey.Key) {
 	return func(key *apikey.Key) { key.Restricted, key.Permissions = true, permissions }
 }
 
-// answer is a response, read whole.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
@@ -139,7 +139,7 @@ func (d *diga) delete(t testing.TB, secret apikey.Secret, id string) answer {
 	return d.send(t, http.MethodDelete, "/v1/api_key/"+id, "Authorization: Bearer "+secret.Reveal())
 }
 
-// The bodies that DESIGN and the contract fix.
+// The bodies that the README and the contract specify.
 const (
 	unauthorized = `{"status":"error","error_code":"UNAUTHORIZED","message":"Invalid or missing API key"}`
 	forbidden    = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Missing required permissions"}`
@@ -170,8 +170,8 @@ func (a answer) checkChallenge(t testing.TB, challenge string) {
 	}
 }
 
-// declaredResponses has a test for each response that the document declares, by operationId and status. Each decodes
-// into the generated type.
+// declaredResponses has a test for each response that the document declares, by operationId and status. Each decodes the
+// body into the generated type.
 var declaredResponses = map[string]map[string]func(*testing.T){
 	"delete_api_key_v1_api_key__id__delete": {
 		"200": testDelete200, "403": testDelete403, "404": testDelete404, "422": testDelete422, "500": testDelete500,
@@ -188,7 +188,7 @@ func TestDeclaredResponses(t *testing.T) {
 			for status := range operation.Responses.Map() {
 				test := declaredResponses[operation.OperationID][status]
 				if test == nil {
-					t.Errorf("%s %s declares %s, which no test brings about", method, path, status)
+					t.Errorf("%s %s declares %s, which has no test", method, path, status)
 					continue
 				}
 				t.Run(fmt.Sprintf("%s %s", operation.OperationID, status), test)
@@ -236,7 +236,7 @@ func testDelete404(t *testing.T) {
 			unknown.header.Del(header)
 		}
 		if fmt.Sprint(got.header) != fmt.Sprint(unknown.header) {
-			t.Errorf("%s: headers %v tell it from an unknown key's %v", name, got.header, unknown.header)
+			t.Errorf("%s: headers %v differ from those of an unknown key, %v", name, got.header, unknown.header)
 		}
 	}
 }
@@ -259,11 +259,11 @@ func testDelete500(t *testing.T) {
 	got := d.delete(t, caller, apitype.NewUUID().String())
 	got.check(t, 500, internal)
 	if log := d.log.String(); strings.Count(log, "disk on fire") != 1 {
-		t.Errorf("the cause stands %d times in the log:\n%s", strings.Count(log, "disk on fire"), log)
+		t.Errorf("the cause is %d times in the log:\n%s", strings.Count(log, "disk on fire"), log)
 	}
 }
 
-// failingKeys fails to delete.
+// failingKeys is a store whose deletes fail.
 type failingKeys struct {
 	server.Keys
 	err error
@@ -273,7 +273,7 @@ func (k failingKeys) Delete(context.Context, apitype.UUID, apitype.UUID, apikey.
 	return k.err
 }
 
-// Each row of the table of decisions in the README that no declared response above has shown.
+// Each row of the table in the README that the declared responses above do not cover.
 func TestDecisions(t *testing.T) {
 	d := newDiga(t)
 	_, admin := d.createKey(t)
@@ -281,7 +281,7 @@ func TestDecisions(t *testing.T) {
 	path := "/v1/api_key/" + target.ID.String()
 	bearer := "Authorization: Bearer " + admin.Reveal()
 
-	t.Run("no good key", func(t *testing.T) {
+	t.Run("no valid key", func(t *testing.T) {
 		_, expired := d.createKey(t, func(key *apikey.Key) { key.ExpiresAt = time.Now().Add(-time.Microsecond) })
 		deletedKey, deleted := d.createKey(t)
 		d.delete(t, admin, deletedKey.ID.String()).check(t, 200, `{}`)
@@ -388,7 +388,7 @@ func TestDecisions(t *testing.T) {
 		d.sendBody(t, http.MethodDelete, "/v1/api_key/"+key.ID.String()+"?id=x&y=%zz", strings.NewReader(`{"id":`), bearer).check(t, 200, `{}`)
 	})
 
-	t.Run("an announced body beyond the limit", func(t *testing.T) {
+	t.Run("a Content-Length above the limit", func(t *testing.T) {
 		got := d.sendBody(t, http.MethodDelete, path, bytes.NewReader(make([]byte, 1<<20+1)), bearer)
 		if got.status != 422 || !strings.Contains(got.body, `"loc":["body"]`) {
 			t.Errorf("answered %d %s", got.status, got.body)
@@ -398,11 +398,16 @@ func TestDecisions(t *testing.T) {
 	t.Run("request id", func(t *testing.T) {
 		for sent, taken := range map[string]bool{
 			"order-4711": true, "a b": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "caf\u00e9": false, "tab\there": false,
+			apikey.NewSecret().Reveal(): false, "diga_x": false, "x diga_": true,
 		} {
 			got := d.send(t, http.MethodDelete, path, "X-Request-ID: "+sent).header.Get("X-Request-ID")
 			if got == "" || (got == sent) != taken {
 				t.Errorf("%q came back as %q", sent, got)
 			}
+		}
+		// The client's own token, whatever its form.
+		if got := d.send(t, http.MethodDelete, path, "X-Request-ID: token", "Authorization: Bearer token").header.Get("X-Request-ID"); got == "token" {
+			t.Error("the token was used as request id")
 		}
 	})
 
@@ -414,12 +419,12 @@ func TestDecisions(t *testing.T) {
 	})
 
 	if log := d.log.String(); strings.Contains(log, admin.Reveal()) || strings.Contains(log, strings.ToUpper(admin.Reveal())) {
-		t.Error("a secret stands in the log")
+		t.Error("a secret is in the log")
 	}
-	d.delete(t, admin, target.ID.String()).check(t, 200, `{}`) // none of the above deleted it
+	d.delete(t, admin, target.ID.String()).check(t, 200, `{}`) // no request above deleted it
 }
 
-// Pages beside the contract are shown, and change nothing else.
+// Pages are served beside the contract and change nothing else.
 func TestPages(t *testing.T) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page "+r.URL.Path) })
 	for name, pages := range map[string]map[string]http.Handler{"none": nil, "one": {"/docs": page}} {
@@ -457,7 +462,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// noKeys is a store without keys.
+// noKeys is an empty store.
 type noKeys struct{ server.Keys }
 
 func (noKeys) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {

@@ -1,5 +1,5 @@
-// Package admin answers operators and their machines, on a listener that is not the API's: probes, metrics, profiles.
-// It asks nobody who they are, so the listener belongs on the loopback interface or a network of the operator's.
+// Package admin serves operators: probes, metrics and profiles. It has no authentication, so it belongs on a listener of
+// its own, on the loopback interface or in a private network.
 package admin
 
 import (
@@ -16,20 +16,19 @@ import (
 // Check is a condition for being ready.
 type Check struct {
 	Name string
-	OK   func(context.Context) error // nil when it holds
+	OK   func(context.Context) error // returns nil if the condition is met
 }
 
-// patience bounds all checks of a probe together: the default of Kubernetes for a probe, after which it counts as
-// failed anyway.
-const patience = time.Second
+// timeout limits all checks of a probe together. It is the default timeout of a Kubernetes probe.
+const timeout = time.Second
 
-// Handler serves /livez, /readyz, /metrics and /debug/pprof. It tells logger when the readiness changes.
+// Handler serves /livez, /readyz, /metrics and /debug/pprof. It logs when the readiness changes.
 //
-// The command line, which net/http/pprof would show as well, is left out: it may hold a password.
+// It does not serve the command line as net/http/pprof does, because the command line may contain a password.
 func Handler(metrics http.Handler, logger *slog.Logger, checks ...Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) {
-		// Answering is the proof. A store that is down is no reason to restart the process.
+		// The store is not checked, because restarting the process would not fix it.
 		write(w, http.StatusOK, "ok\n")
 	})
 	mux.Handle("GET /readyz", &readiness{checks: checks, logger: logger, ready: true})
@@ -38,23 +37,23 @@ func Handler(metrics http.Handler, logger *slog.Logger, checks ...Check) http.Ha
 	mux.HandleFunc("GET /debug/pprof/cmdline", http.NotFound)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // how go tool pprof asks
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // used by go tool pprof
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 
-// readiness answers 200 when every check passes, 503 otherwise. It names the checks that fail, or with ?verbose all.
+// readiness answers 200 if every check passes and 503 otherwise. It lists the failed checks, or with ?verbose all of them.
 type readiness struct {
 	checks []Check
 	logger *slog.Logger
 
 	mutex sync.Mutex
-	ready bool // at the probe before
+	ready bool // at the previous probe
 }
 
 // ServeHTTP implements http.Handler.
 func (p *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	errs := make([]error, len(p.checks))
 	var group sync.WaitGroup
@@ -75,22 +74,22 @@ func (p *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		attributes = append(attributes, slog.String(check.Name, errs[i].Error()))
 	}
 	ready := failed.Len() == 0
-	if r.Context().Err() == nil { // else it is the probe that failed
-		p.note(ready, attributes)
+	if r.Context().Err() == nil { // otherwise the probe was canceled
+		p.update(ready, attributes)
 	}
 	status, conclusion := http.StatusOK, "ready\n"
 	if !ready {
 		status, conclusion = http.StatusServiceUnavailable, "not ready\n"
 	}
-	told := &failed
+	report := &failed
 	if r.URL.Query().Has("verbose") {
-		told = &all
+		report = &all
 	}
-	write(w, status, told.String()+conclusion)
+	write(w, status, report.String()+conclusion)
 }
 
-// note logs a change of the readiness, and only that: probes come every few seconds.
-func (p *readiness) note(ready bool, attributes []any) {
+// update logs a change of the readiness. It does not log every probe, because probes come every few seconds.
+func (p *readiness) update(ready bool, attributes []any) {
 	p.mutex.Lock()
 	changed := p.ready != ready
 	p.ready = ready

@@ -26,7 +26,7 @@ func TestProbes(t *testing.T) {
 	handler := admin.Handler(http.NotFoundHandler(), slog.New(slog.NewTextHandler(&log, nil)),
 		admin.Check{Name: "store", OK: func(ctx context.Context) error {
 			if _, limited := ctx.Deadline(); !limited {
-				t.Error("a check may take for ever")
+				t.Error("the context of a check has no deadline")
 			}
 			return outage
 		}},
@@ -49,7 +49,7 @@ func TestProbes(t *testing.T) {
 	expect("/readyz", 200, "ready\n")
 	if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 2 ||
 		!strings.Contains(lines[0], `msg="not ready" store="the disk is full"`) || !strings.Contains(lines[1], "msg=ready") {
-		t.Errorf("changes of the readiness, and only they, should be logged:\n%s", log.String())
+		t.Errorf("want one line for each change of the readiness, got\n%s", log.String())
 	}
 }
 
@@ -60,7 +60,7 @@ func TestProfiles(t *testing.T) {
 		"/debug/pprof/heap?debug=1":      200,
 		"/debug/pprof/goroutine?debug=1": 200,
 		"/debug/pprof/symbol":            200,
-		"/debug/pprof/cmdline":           404, // it may hold the database's password
+		"/debug/pprof/cmdline":           404, // it may contain the password of the database
 		"/":                              404,
 		"/v1/api_key/nope":               404,
 	} {

@@ -1,5 +1,5 @@
-// Package docs is a page to read the contract and to try it out, by Swagger UI, which comes with the program: the page
-// asks no other machine for anything, and its Content-Security-Policy would not let it.
+// Package docs serves Swagger UI for the contract. All files are embedded; the Content-Security-Policy forbids requests to
+// other hosts.
 package docs
 
 import (
@@ -21,13 +21,11 @@ import (
 //go:embed docs.html docs.js
 var own embed.FS
 
-// policy allows what the page needs: its own files, the document and the API of this server, and the icons that Swagger
-// UI has in its style sheet.
+// policy allows files and requests of this server only, and the icons in Swagger UI's style sheet.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Pages are the page and its files by their paths: at /docs, and below. The page expects the document at /openapi.json,
-// and the operations where the document has them.
+// Pages returns the page and its files by path, at /docs and below. The page loads the document from /openapi.json.
 func Pages() (map[string]http.Handler, error) {
 	pages := make(map[string]http.Handler)
 	for path, f := range map[string]*file{
@@ -39,7 +37,7 @@ func Pages() (map[string]http.Handler, error) {
 	} {
 		var err error
 		if f.content, err = fs.ReadFile(f.source, f.name); err != nil {
-			return nil, fmt.Errorf("read the page of the contract: %w", err)
+			return nil, fmt.Errorf("read Swagger UI: %w", err)
 		}
 		sum := sha256.Sum256(f.content)
 		f.etag = hex.EncodeToString(sum[:8])
@@ -48,7 +46,7 @@ func Pages() (map[string]http.Handler, error) {
 	return pages, nil
 }
 
-// file is a file of the page. One whose name ends in .gz is sent compressed to whoever understands that.
+// file is a file of the page. If its name ends in .gz, it is sent compressed to clients that accept gzip.
 type file struct {
 	name, contentType, etag string
 	source                  fs.FS
@@ -63,7 +61,7 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Type", f.contentType)
-	header.Set("Cache-Control", "no-cache") // ask again, by ETag: another version of the program has other files
+	header.Set("Cache-Control", "no-cache") // revalidate by ETag, because another version of the program has other files
 	content, etag := f.content, f.etag
 	if strings.HasSuffix(f.name, ".gz") {
 		header.Set("Vary", "Accept-Encoding")

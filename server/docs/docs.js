@@ -1,6 +1,6 @@
 "use strict";
 
-// The document names the servers where the API is published. Trying it out is for the server that served this page.
+// The document names the public servers. "Try it out" has to call the server of this page instead.
 fetch("openapi.json")
   .then((response) => response.json())
   .then((spec) => {
@@ -9,8 +9,8 @@ fetch("openapi.json")
       spec: spec,
       dom_id: "#docs",
       docExpansion: "full",
-      validatorUrl: null, // would send the document to a stranger
-      persistAuthorization: false, // a key stays in this page, until it is left
+      validatorUrl: null, // would send the document to another host
+      persistAuthorization: false, // the key is not stored in the browser
     });
   })
   .catch((error) => {

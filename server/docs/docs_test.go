@@ -10,7 +10,7 @@ import (
 	"github.com/diga-io/diga-api/server/docs"
 )
 
-// The browser's part is in the module e2e. Here: what every file says to the browser, and that none is missing.
+// This test checks the headers of every file, and that no file is missing. The module e2e tests the page in a browser.
 func TestPages(t *testing.T) {
 	pages, err := docs.Pages()
 	if err != nil {
@@ -41,7 +41,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: %v", path, header)
 			}
 			if header.Get("Content-Encoding") != "" && encoding == "identity" {
-				t.Errorf("%s is compressed for somebody who cannot read that", path)
+				t.Errorf("%s is compressed for a client that does not accept gzip", path)
 			}
 			if again := get(path, "Accept-Encoding: "+encoding, "If-None-Match: "+header.Get("ETag")); again.Code != 304 {
 				t.Errorf("%s again: %d", path, again.Code)

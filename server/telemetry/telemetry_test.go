@@ -22,7 +22,7 @@ import (
 	"github.com/diga-io/diga-api/server/telemetry"
 )
 
-// keys is a store with one key, whose secret is "good". What it deletes is called existing, missing or broken.
+// keys is a store with one key, whose secret is "good". Its deletes depend on the id: existing, missing or broken.
 type keys struct{ project apitype.UUID }
 
 var existing, missing, broken = apitype.NewUUID(), apitype.NewUUID(), apitype.NewUUID()
@@ -44,7 +44,7 @@ func (k keys) Delete(_ context.Context, _, id apitype.UUID, _ apikey.Deletion) e
 	return errors.New("the disk is full")
 }
 
-// serve answers requests with telemetry as the environment says, and returns what was logged.
+// serve answers requests with the telemetry that the environment configures, and returns the log.
 func serve(t *testing.T, requests ...*http.Request) (observed *telemetry.Telemetry, log string) {
 	t.Helper()
 	var buffer strings.Builder
@@ -79,7 +79,7 @@ func request(t *testing.T, method, path, token string, headers ...string) *http.
 
 const operation = "delete_api_key_v1_api_key__id__delete"
 
-// everyAnswer is a request for each status.
+// everyAnswer returns a request for each status.
 func everyAnswer(t *testing.T) []*http.Request {
 	return []*http.Request{
 		request(t, "DELETE", "/v1/api_key/"+existing.String(), "good"),
@@ -221,7 +221,7 @@ func TestTraces(t *testing.T) {
 		t.Errorf("resource %v", collector.resource)
 	}
 	if strings.Count(log, `"trace_id":"`+traceID+`"`) != 2 || strings.Count(log, `"msg":"request"`) != strings.Count(log, `"trace_id":`)-1 {
-		t.Errorf("each request and the one error should have a trace id:\n%s", log)
+		t.Errorf("want a trace id in the line of each request and in the one error:\n%s", log)
 	}
 }
 
@@ -244,7 +244,7 @@ func attributeOf(span *spanpb.Span, key string) int64 {
 	return 0
 }
 
-// A collector that is down disturbs nobody, and is told to the log.
+// A collector that is down does not fail requests. Close reports the lost spans.
 func TestCollectorDown(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1/v1/traces")
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "100")
@@ -252,7 +252,7 @@ func TestCollectorDown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := observed.Close(ctx); err == nil {
-		t.Error("nothing is said of the lost spans")
+		t.Error("Close reports no error for the lost spans")
 	}
 }
 

@@ -68,7 +68,7 @@ func newProvider(ctx context.Context, build Build, logger *slog.Logger) (*sdktra
 		resource.WithFromEnv(), // last, so that OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
 	)
 	if err != nil {
-		return nil, fmt.Errorf("describe the source of traces by OTEL_RESOURCE_ATTRIBUTES: %w", err)
+		return nil, fmt.Errorf("read OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), nil
 }
