@@ -1,6 +1,6 @@
 # `make` alone prints what can be done.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-typescript generate verify lint lint-spec breaking release-check bench build release vulncheck
+.PHONY: help run test proof generate verify lint lint-spec breaking release-check bench build release vulncheck
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -12,14 +12,17 @@ run: ## serve the API in demo mode on an embedded file, and print curl lines to 
 	@mkdir -p bin
 	$(GO) run ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo.db
 
-test: ## run all tests, with the race detector; PostgreSQL's and the browser's too, when they are there
-	$(GO) test -race ./...
-	$(GO) -C tools test ./...
-	$(GO) -C e2e test ./...
-	$(GO) -C deploy test -timeout 30m ./...
+# The race detector needs cgo and a C compiler.
+RACE := $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-test-typescript: ## do what docs/clients.md says, with Node.js and npm, against a demo server
-	$(GO) test -count=1 -tags typescript ./docs/clients/typescript
+test: ## run the tests that every change runs: about two minutes, needs Go alone
+	$(GO) test $(RACE) ./...
+	$(GO) -C tools test ./...
+	$(GO) -C e2e test $(RACE) ./...
+	@echo "left out: $(if $(RACE),,the race detector (install gcc), )PostgreSQL, the browser, Node.js, kill -9 and load (make proof)"
+
+proof: ## run the tests of the promises: real processes, PostgreSQL, kill -9, outages, load, the browser, the documents
+	$(GO) -C e2e test $(RACE) -tags proof -timeout 30m ./...
 
 generate: ## regenerate gen/ from api/openapi.json
 	$(GO) generate ./...
@@ -28,14 +31,14 @@ verify: ## fail if gen/ or a module file is not what the sources say
 	@$(GO) generate ./...
 	@test -z "$$(git status --porcelain -- gen)" || { git status --short -- gen; git --no-pager diff -- gen; \
 		echo "gen/ is not what api/openapi.json generates: run 'make generate' and commit the result" >&2; exit 1; }
-	@for module in . tools e2e deploy; do $(GO) -C $$module mod tidy -diff || \
+	@for module in . tools e2e; do $(GO) -C $$module mod tidy -diff || \
 		{ echo "$$module/go.mod is not tidy: run 'go -C $$module mod tidy' and commit the result" >&2; exit 1; }; done
 	@$(GO) mod verify
 
 lint: ## run go vet and the linters of .golangci.yml
 	$(GO) vet ./...
 	$(GO) -C tools vet ./...
-	$(GO) -C deploy vet ./...
+	$(GO) -C e2e vet -tags proof ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners
 	cd tools && $(GO) tool golangci-lint run --allow-parallel-runners --config ../.golangci.yml
 
@@ -54,6 +57,7 @@ COUNT ?= 3
 bench: ## run the benchmarks COUNT= times and summarise them; SHORT= adds those with a million keys, which take some minutes
 	@mkdir -p bin
 	$(GO) test -run '^$$' -bench . -benchmem $(SHORT) -count $(COUNT) -timeout 2h ./... >bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	$(GO) -C e2e test -tags proof -run '^$$' -bench . -benchmem $(SHORT) -count $(COUNT) -timeout 2h ./program ./store >>bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	$(TOOL) benchstat bin/bench.txt
 
 # A binary depends on the sources, the Go toolchain and these two texts, and on nothing else of the machine or the folder

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -204,11 +205,21 @@ func TestTooManyConnections(t *testing.T) {
 # HELP diga_http_connections Open connections to the API.
 # TYPE diga_http_connections gauge
 diga_http_connections 2
-# HELP diga_http_connections_dropped_total Connections closed because of --max-connections: idle ones that gave way, new ones that were refused.
+# HELP diga_http_connections_dropped_total Connections closed because of --max-connections: idle ones, or new ones that were refused.
 # TYPE diga_http_connections_dropped_total counter
 diga_http_connections_dropped_total{reason="idle"} 1
 diga_http_connections_dropped_total{reason="refused"} 1
 `)); err != nil {
 		t.Error(err)
+	}
+}
+
+// eventually waits until what happens elsewhere has happened.
+func eventually(t testing.TB, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !happened(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen")
+		}
 	}
 }

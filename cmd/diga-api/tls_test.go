@@ -5,18 +5,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"log/slog"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -68,34 +65,6 @@ func pairIn(t *testing.T) tlsFlags {
 	return tlsFlags{TLSCert: filepath.Join(folder, "tls.crt"), TLSKey: filepath.Join(folder, "tls.key")}
 }
 
-func TestTLS(t *testing.T) {
-	flags := pairIn(t)
-	pool := newPair(t, flags, 1)
-	s := serve(t, "--tls-cert", flags.TLSCert, "--tls-key", flags.TLSKey, "--database-url", database(t))
-	if !strings.HasPrefix(s.base, "https://") {
-		t.Fatalf("serving on %s", s.base)
-	}
-	get := func(transport *http.Transport) (string, error) {
-		defer transport.CloseIdleConnections()
-		response, err := (&http.Client{Transport: transport}).Get(s.base + "/openapi.json")
-		if err != nil {
-			return "", err
-		}
-		defer response.Body.Close()
-		return response.Proto + " " + response.Status, nil
-	}
-	answered, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true})
-	if err != nil || answered != "HTTP/2.0 200 OK" {
-		t.Errorf("%v %s", err, answered)
-	}
-	if _, err := get(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}}); err == nil {
-		t.Error("TLS 1.1 is accepted")
-	}
-	if log, err := s.stop(t, syscall.SIGTERM); err != nil {
-		t.Errorf("%v\n%s", err, log)
-	}
-}
-
 // A changed pair is used for the next handshake. A broken one is not, and is logged once.
 func TestCertificateReload(t *testing.T) {
 	flags := pairIn(t)
@@ -144,28 +113,4 @@ func TestCertificateReload(t *testing.T) {
 	c.patience = time.Hour
 	newPair(t, flags, 4)
 	expect(3, 5) // not looked at yet
-}
-
-func TestWrongTLS(t *testing.T) {
-	flags := pairIn(t)
-	newPair(t, flags, 1)
-	notes := filepath.Join(filepath.Dir(flags.TLSCert), "notes.txt")
-	writeFile(t, notes, []byte("dear diary"))
-	for name, test := range map[string]struct {
-		args   []string
-		status int
-		told   string
-	}{
-		"only a certificate": {[]string{"--tls-cert", flags.TLSCert}, 2, "DIGA_TLS_KEY"},
-		"only a key":         {[]string{"--tls-key", flags.TLSKey}, 2, "DIGA_TLS_CERT"},
-		"no file":            {[]string{"--tls-cert", "/no/such.crt", "--tls-key", flags.TLSKey}, 1, "/no/such.crt"},
-		"no certificate":     {[]string{"--tls-cert", notes, "--tls-key", flags.TLSKey}, 1, "certificate"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := finish(t, command(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--database-url", database(t)}, test.args...)...))
-			if got.status != test.status || !strings.Contains(got.stderr, test.told) {
-				t.Errorf("%+v", got)
-			}
-		})
-	}
 }

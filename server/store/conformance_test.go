@@ -8,14 +8,7 @@ import (
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
-// engines are the URLs of fresh stores.
-var engines = []struct {
-	name string
-	url  func(testing.TB) string
-}{
-	{"SQLite", func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "diga.db") }},
-	{"PostgreSQL", storetest.Postgres},
-}
+func sqlite(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "diga.db") }
 
 func open(t testing.TB, url string) *store.Store {
 	t.Helper()
@@ -32,9 +25,11 @@ func open(t testing.TB, url string) *store.Store {
 }
 
 func TestConformance(t *testing.T) {
-	for _, engine := range engines {
-		t.Run(engine.name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, engine.url(t)) })
-		})
-	}
+	storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, sqlite(t)) })
+}
+
+func TestInspect(t *testing.T) { storetest.RunInspect(t, "SQLite", open(t, sqlite(t))) }
+
+func TestCopy(t *testing.T) {
+	storetest.RunCopy(t, func(t *testing.T) *store.Store { return open(t, sqlite(t)) })
 }

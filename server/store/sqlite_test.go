@@ -392,20 +392,9 @@ func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	checkMigratedOnce(t, raw(t, strings.TrimPrefix(url, "sqlite:")))
+	storetest.CheckMigratedOnce(t, raw(t, strings.TrimPrefix(url, "sqlite:")))
 	if err := open(t, url).CheckSchema(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func checkMigratedOnce(t *testing.T, db *sql.DB) {
-	t.Helper()
-	var rows int
-	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil {
-		t.Fatal(err)
-	}
-	if want := store.Head + 1; rows != want { // and goose's row of version 0
-		t.Errorf("%d migrations are noted, want %d", rows, want)
 	}
 }
 
@@ -554,29 +543,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 func TestSQLiteConstraint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "diga.db")
 	storetest.Create(t, open(t, "sqlite:"+path), apitype.NewUUID())
-	halfDone(t, raw(t, path))
-}
-
-// halfDone tries to delete a key by half, past the store.
-func halfDone(t *testing.T, db *sql.DB) {
-	t.Helper()
-	for _, set := range []string{
-		`deleted_at = 1`,
-		`secret_hash = NULL`,
-		`deleted_at = 1, secret_hash = NULL`,
-		`deleted_at = 1, deleted_by = id, secret_hash = NULL`,
-		`deleted_at = 1, deleted_by = id, deleted_request_id = 'r'`,
-		`deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`,
-		`deleted_request_id = 'r'`,
-	} {
-		if _, err := db.ExecContext(t.Context(), `UPDATE api_keys SET `+set); err == nil {
-			t.Errorf("SET %s was accepted", set)
-		}
-	}
-	if _, err := db.ExecContext(t.Context(),
-		`UPDATE api_keys SET deleted_at = 1, deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`); err != nil {
-		t.Errorf("a whole delete was refused: %v", err)
-	}
+	storetest.RunConstraint(t, raw(t, path))
 }
 
 func TestURL(t *testing.T) {

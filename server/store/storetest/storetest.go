@@ -1,5 +1,4 @@
-// Package storetest is the conformance suite of the stores of keys. It also starts PostgreSQL for tests of this and other
-// packages.
+// Package storetest is the conformance suite of the stores of keys.
 package storetest
 
 import (

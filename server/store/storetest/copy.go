@@ -1,0 +1,187 @@
+package storetest
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
+)
+
+// Populate stores keys and deletes some, and returns the secrets of the live ones.
+func Populate(t *testing.T, s *store.Store, keys, deleted int) (secrets map[apitype.UUID]apikey.Secret) {
+	t.Helper()
+	secrets = map[apitype.UUID]apikey.Secret{}
+	project := apitype.NewUUID()
+	for i := range keys {
+		key, secret := NewKey(project)
+		key.Name = fmt.Sprint("'鍵' ", i)
+		if i%3 == 0 {
+			key.Restricted, key.Permissions = true, []string{"calls.view", `"`}
+		}
+		if i%2 == 0 {
+			key.ExpiresAt = key.CreatedAt.Add(time.Hour)
+		}
+		if err := s.Create(t.Context(), key, secret.Hash()); err != nil {
+			t.Fatal(err)
+		}
+		secrets[key.ID] = secret
+		if i < deleted {
+			if err := s.Delete(t.Context(), project, key.ID, NewDeletion()); err != nil {
+				t.Fatal(err)
+			}
+			delete(secrets, key.ID)
+		}
+	}
+	return secrets
+}
+
+// Contents returns all keys, one per line.
+func Contents(t *testing.T, s *store.Store) string {
+	t.Helper()
+	var lines strings.Builder
+	for key, err := range s.List(t.Context(), store.Filter{Deleted: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key.Deleted != nil {
+			fmt.Fprintf(&lines, "%+v ", *key.Deleted)
+			key.Deleted = nil
+		}
+		fmt.Fprintf(&lines, "%+v\n", key)
+	}
+	return lines.String()
+}
+
+// RunCopy copies SQLite databases to the stores that open returns, an empty one at each call.
+func RunCopy(t *testing.T, open func(t *testing.T) *store.Store) {
+	for _, size := range []struct{ keys, deleted int }{{0, 0}, {1, 1}, {501, 20}} { // 500 go at a time
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "diga.db")
+			source, err := store.Open(t.Context(), "sqlite:"+path, store.Options{Migrate: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets := Populate(t, source, size.keys, size.deleted)
+			want := Contents(t, source)
+			source.Close()
+			before := content(t, path)
+
+			from, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			to := open(t)
+			copied, err := store.Copy(t.Context(), from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := (store.Copied{Keys: size.keys - size.deleted, Tombstones: size.deleted}); copied != want {
+				t.Errorf("copied %+v, want %+v", copied, want)
+			}
+			if got := Contents(t, to); got != want {
+				t.Errorf("the target holds\n%.1000s\nwant\n%.1000s", got, want)
+			}
+			for id, secret := range secrets {
+				if got, err := to.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != id {
+					t.Fatalf("authenticate in the target: %v, %v", got, err)
+				}
+			}
+			if err := from.Close(); err != nil {
+				t.Error(err)
+			}
+			if content(t, path) != before {
+				t.Error("the source was touched")
+			}
+
+			if size.keys > 0 {
+				from, err := store.Open(t.Context(), "sqlite:"+path, store.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer from.Close()
+				if _, err := store.Copy(t.Context(), from, to); !errors.Is(err, store.ErrNotEmpty) {
+					t.Errorf("a second copy: %v, want ErrNotEmpty", err)
+				}
+				if got := Contents(t, to); got != want {
+					t.Error("the second copy changed the target")
+				}
+			}
+		})
+	}
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// RunInspect tests what a healthy store says of itself and of its engine.
+func RunInspect(t *testing.T, engine string, keys *store.Store) {
+	inspection, err := keys.Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(inspection.Engine, engine+" ") || len(inspection.Settings) < 5 || inspection.Ahead.Abs() > time.Minute {
+		t.Errorf("%+v", inspection)
+	}
+	for _, setting := range inspection.Settings {
+		switch setting.Name {
+		case "journal_mode", "synchronous", "synchronous_commit", "in_recovery", "transaction_read_only":
+			if setting.Wrong {
+				t.Errorf("%+v", setting)
+			}
+		}
+	}
+	if err := keys.CheckWritable(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := keys.CheckSchema(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// RunConstraint tries to delete the only key in db by half, past the store, which the schema must reject.
+func RunConstraint(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, set := range []string{
+		`deleted_at = 1`,
+		`secret_hash = NULL`,
+		`deleted_at = 1, secret_hash = NULL`,
+		`deleted_at = 1, deleted_by = id, secret_hash = NULL`,
+		`deleted_at = 1, deleted_by = id, deleted_request_id = 'r'`,
+		`deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`,
+		`deleted_request_id = 'r'`,
+	} {
+		if _, err := db.ExecContext(t.Context(), `UPDATE api_keys SET `+set); err == nil {
+			t.Errorf("SET %s was accepted", set)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(),
+		`UPDATE api_keys SET deleted_at = 1, deleted_by = id, deleted_request_id = 'r', secret_hash = NULL`); err != nil {
+		t.Errorf("a whole delete was refused: %v", err)
+	}
+}
+
+// CheckMigratedOnce fails unless db has each migration noted once.
+func CheckMigratedOnce(t *testing.T, db *sql.DB) {
+	t.Helper()
+	var rows int
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	if want := store.Head + 1; rows != want { // and goose's row of version 0
+		t.Errorf("%d migrations are noted, want %d", rows, want)
+	}
+}
