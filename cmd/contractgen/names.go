@@ -40,12 +40,17 @@ type names struct {
 	merged bool
 	// operations are the suffixes of operations whose name the generator uses for something else.
 	operations map[place]string
+	// rejected are the declarations that the compiler rejected.
+	rejected map[string]bool
 	// notes are what is generated differently from what the document says, by subject.
 	notes map[string]string
 }
 
 func newNames() *names {
-	return &names{schemas: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{}, notes: map[string]string{}}
+	return &names{
+		schemas: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{}, rejected: map[string]bool{},
+		notes: map[string]string{},
+	}
 }
 
 func (n *names) note(path []string, message string) { n.notes[strings.Join(path, ".")] = message }
@@ -356,34 +361,39 @@ func nameElements(branch *openapi3.SchemaRef, path ...string) {
 // collisions reads generated code and says whether something in it is declared twice. Of what the document names and
 // what the generator declares of its own, such as the parameters of an operation, the former has another name when the
 // code is generated next.
-func (n *names) collisions(code []byte, contract *openapi3.T) (bool, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution)
-	if err != nil {
-		return false, err
-	}
+func (n *names) collisions(contract *openapi3.T, sources ...[]byte) (bool, error) {
 	declared := map[string]int{}
-	for _, declaration := range file.Decls {
-		switch declaration := declaration.(type) {
-		case *ast.FuncDecl:
-			if declaration.Recv == nil {
-				declared[declaration.Name.Name]++
-			}
-		case *ast.GenDecl:
-			for _, spec := range declaration.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					declared[spec.Name.Name]++
-				case *ast.ValueSpec:
-					for _, name := range spec.Names {
-						declared[name.Name]++
+	for _, source := range sources {
+		if source == nil {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
+		if err != nil {
+			return false, err
+		}
+		for _, declaration := range file.Decls {
+			switch declaration := declaration.(type) {
+			case *ast.FuncDecl:
+				if declaration.Recv == nil {
+					declared[declaration.Name.Name]++
+				}
+			case *ast.GenDecl:
+				for _, spec := range declaration.Specs {
+					switch spec := spec.(type) {
+					case *ast.TypeSpec:
+						declared[spec.Name.Name]++
+					case *ast.ValueSpec:
+						for _, name := range spec.Names {
+							declared[name.Name]++
+						}
 					}
 				}
 			}
 		}
 	}
 	found := false
-	for name, count := range declared {
-		if count > 1 && name != "_" {
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
+		if declared[name] > 1 && name != "_" {
 			found = n.resolve(contract, name) || found
 		}
 	}
@@ -462,6 +472,33 @@ func (n *names) hoistAmbiguous(contract *openapi3.T) {
 			hoist(contract, ref, name)
 		}
 	}}).document(contract)
+}
+
+// giveWay puts apitype.JSON behind the schemas whose Go the compiler rejected: the one whose type is declared there, or
+// else those of the same operation.
+func (n *names) giveWay(contract *openapi3.T) {
+	if len(n.rejected) == 0 {
+		return
+	}
+	schemas := map[string]*openapi3.Schema{}
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		schemas[codegen.SchemaNameToTypeName(codegen.PathToTypeName(slices.Clone(path)))] = ref.Value
+	}}).document(contract)
+	for rejected := range n.rejected {
+		rejected = strings.ReplaceAll(rejected, "_", "")
+		owner := ""
+		for name := range schemas {
+			if strings.HasPrefix(rejected, name) && len(name) > len(owner) {
+				owner = name
+			}
+		}
+		for name, schema := range schemas {
+			if name == owner || owner == "" && strings.HasPrefix(name, rejected) {
+				n.note([]string{name}, "it is "+anyType+" in Go, because the type that oapi-codegen makes of it does not compile")
+				replace(schema, anyType)
+			}
+		}
+	}
 }
 
 // scope is the Go names that are taken where no two may be alike.

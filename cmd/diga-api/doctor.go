@@ -17,7 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/diga-io/diga-api/gen"
+	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/server/store"
 )
@@ -106,7 +106,7 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, std strea
 
 // generators returns the versions of the code generator and of the modules that the generated code and the contract use.
 func generators() map[string]string {
-	module, generator := gen.Generator()
+	module, generator, _ := strings.Cut(apiserver.GeneratedBy, " ")
 	versions := map[string]string{module: generator}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dependency := range info.Deps {
