@@ -103,6 +103,15 @@ func newClient(t *testing.T, baseURL string, options ...client.Option) *client.C
 	return c
 }
 
+// outcome is the comparable part of a client.Result.
+type outcome struct {
+	replayed  bool
+	attempts  int
+	requestID string
+}
+
+func plain(r client.Result) outcome { return outcome{r.Replayed, r.Attempts, r.RequestID} }
+
 func asError(t *testing.T, err error) *client.Error {
 	t.Helper()
 	var e *client.Error
@@ -118,7 +127,7 @@ func asError(t *testing.T, err error) *client.Error {
 func TestRequest(t *testing.T) {
 	server := record(t, answer(200, `{}`, "X-Request-Id", "req-1"))
 	result, err := newClient(t, server.URL).DeleteAPIKey(t.Context(), id)
-	if err != nil || result != (client.Result{Attempts: 1, RequestID: "req-1"}) {
+	if err != nil || plain(result) != (outcome{attempts: 1, requestID: "req-1"}) {
 		t.Fatalf("got %+v, %v", result, err)
 	}
 	requests := server.got()
@@ -155,7 +164,7 @@ func TestOddSuccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, handler)
 			result, err := newClient(t, server.URL).DeleteAPIKey(t.Context(), id)
-			if err != nil || result != (client.Result{Attempts: 1}) {
+			if err != nil || plain(result) != (outcome{attempts: 1}) {
 				t.Fatalf("got %+v, %v", result, err)
 			}
 		})
@@ -174,7 +183,7 @@ func truncated(status int, body string) http.HandlerFunc {
 	}
 }
 
-var sentinels = []error{client.ErrNotFound, client.ErrForbidden, client.ErrUnauthorized, client.ErrInvalid, client.ErrServer}
+var sentinels = []error{client.ErrNotFound, client.ErrForbidden, client.ErrUnauthorized, client.ErrInvalid, client.ErrServer, client.ErrTooManyRequests}
 
 func TestErrors(t *testing.T) {
 	const html = "<html>\r\n<h1>Bad Gateway</h1></html>"
@@ -187,37 +196,37 @@ func TestErrors(t *testing.T) {
 		"403": {
 			answer(403, body403, "WWW-Authenticate", `Bearer error="insufficient_scope"`, "X-Request-Id", "req-2"), client.ErrForbidden,
 			client.Error{StatusCode: 403, Code: "INTERNAL_SERVER_ERROR", Message: "Missing required permissions", RequestID: "req-2", Body: []byte(body403)},
-			"delete api key: 403 Forbidden: INTERNAL_SERVER_ERROR: Missing required permissions (request req-2)",
+			"DeleteAPIKey: 403 Forbidden: INTERNAL_SERVER_ERROR: Missing required permissions (request req-2)",
 		},
 		"403 without a header": {
 			answer(403, body403), client.ErrForbidden,
 			client.Error{StatusCode: 403, Code: "INTERNAL_SERVER_ERROR", Message: "Missing required permissions", Body: []byte(body403)},
-			"delete api key: 403 Forbidden: INTERNAL_SERVER_ERROR: Missing required permissions",
+			"DeleteAPIKey: 403 Forbidden: INTERNAL_SERVER_ERROR: Missing required permissions",
 		},
 		"403 of a bad key": {
 			answer(403, bodyBad, "WWW-Authenticate", `Bearer error="invalid_token"`), client.ErrUnauthorized,
 			client.Error{StatusCode: 403, Code: "UNAUTHORIZED", Message: "Invalid or missing API key", Body: []byte(bodyBad)},
-			"delete api key: 403 Forbidden: UNAUTHORIZED: Invalid or missing API key",
+			"DeleteAPIKey: 403 Forbidden: UNAUTHORIZED: Invalid or missing API key",
 		},
 		"403 of a bad key, known by the code": {
 			answer(403, bodyBad, "WWW-Authenticate", `Bearer`), client.ErrUnauthorized,
 			client.Error{StatusCode: 403, Code: "UNAUTHORIZED", Message: "Invalid or missing API key", Body: []byte(bodyBad)},
-			"delete api key: 403 Forbidden: UNAUTHORIZED: Invalid or missing API key",
+			"DeleteAPIKey: 403 Forbidden: UNAUTHORIZED: Invalid or missing API key",
 		},
 		"403 of a bad key, known by the header": {
 			answer(403, ``, "WWW-Authenticate", `Bearer realm="diga", error="invalid_token"`), client.ErrUnauthorized,
 			client.Error{StatusCode: 403},
-			"delete api key: 403 Forbidden",
+			"DeleteAPIKey: 403 Forbidden",
 		},
 		"401": {
 			answer(401, `who are you?`), client.ErrUnauthorized,
 			client.Error{StatusCode: 401, Body: []byte(`who are you?`)},
-			"delete api key: 401 Unauthorized",
+			"DeleteAPIKey: 401 Unauthorized",
 		},
 		"404": {
 			answer(404, body404), client.ErrNotFound,
 			client.Error{StatusCode: 404, Code: "API_KEY_NOT_FOUND", Message: "Error from ApiKeyNotFoundException", Body: []byte(body404)},
-			"delete api key: 404 Not Found: API_KEY_NOT_FOUND: Error from ApiKeyNotFoundException",
+			"DeleteAPIKey: 404 Not Found: API_KEY_NOT_FOUND: Error from ApiKeyNotFoundException",
 		},
 		"422": {
 			answer(422, body422), client.ErrInvalid,
@@ -225,7 +234,7 @@ func TestErrors(t *testing.T) {
 				StatusCode: 422, Message: "path.id.0: Input should be a valid UUID", Body: []byte(body422),
 				Details: []client.FieldDetail{{Loc: []string{"path", "id", "0"}, Msg: "Input should be a valid UUID", Type: "uuid_parsing"}},
 			},
-			"delete api key: 422 Unprocessable Entity: path.id.0: Input should be a valid UUID",
+			"DeleteAPIKey: 422 Unprocessable Entity: path.id.0: Input should be a valid UUID",
 		},
 		"422 with odd details": {
 			answer(422, `{"detail":[null,{"loc":[1e99,{},null]},7]}`), client.ErrInvalid,
@@ -233,58 +242,58 @@ func TestErrors(t *testing.T) {
 				StatusCode: 422, Message: ": ", Body: []byte(`{"detail":[null,{"loc":[1e99,{},null]},7]}`),
 				Details: []client.FieldDetail{{}, {Loc: []string{"1e99", "{}", ""}}, {}},
 			},
-			"delete api key: 422 Unprocessable Entity: : ",
+			"DeleteAPIKey: 422 Unprocessable Entity: : ",
 		},
 		"400": {
-			answer(400, ``), client.ErrInvalid, client.Error{StatusCode: 400}, "delete api key: 400 Bad Request",
+			answer(400, ``), client.ErrInvalid, client.Error{StatusCode: 400}, "DeleteAPIKey: 400 Bad Request",
 		},
 		"500": {
 			answer(500, body500), client.ErrServer,
 			client.Error{StatusCode: 500, Code: "INTERNAL_SERVER_ERROR", Message: "Error: Internal Server Error", Attempts: 4, Body: []byte(body500)},
-			"delete api key: 500 Internal Server Error: INTERNAL_SERVER_ERROR: Error: Internal Server Error (4 attempts)",
+			"DeleteAPIKey: 500 Internal Server Error: INTERNAL_SERVER_ERROR: Error: Internal Server Error (4 attempts)",
 		},
 		"502 of a proxy": {
 			answer(502, html, "Content-Type", "text/html", "X-Request-Id", "r"), client.ErrServer,
 			client.Error{StatusCode: 502, RequestID: "r", Attempts: 4, Body: []byte(html)},
-			"delete api key: 502 Bad Gateway (request r, 4 attempts)",
+			"DeleteAPIKey: 502 Bad Gateway (request r, 4 attempts)",
 		},
 		"501, which is not repeated": {
-			answer(501, ``), client.ErrServer, client.Error{StatusCode: 501}, "delete api key: 501 Not Implemented",
+			answer(501, ``), client.ErrServer, client.Error{StatusCode: 501}, "DeleteAPIKey: 501 Not Implemented",
 		},
 		"undeclared": {
-			answer(418, `null`), nil, client.Error{StatusCode: 418, Body: []byte(`null`)}, "delete api key: 418 I'm a teapot",
+			answer(418, `null`), nil, client.Error{StatusCode: 418, Body: []byte(`null`)}, "DeleteAPIKey: 418 I'm a teapot",
 		},
 		"unknown": {
-			answer(799, ``), nil, client.Error{StatusCode: 799}, "delete api key: 799",
+			answer(799, ``), nil, client.Error{StatusCode: 799}, "DeleteAPIKey: 799",
 		},
 		"accepted, not done": {
-			answer(202, `{}`), nil, client.Error{StatusCode: 202, Body: []byte(`{}`)}, "delete api key: 202 Accepted",
+			answer(202, `{}`), nil, client.Error{StatusCode: 202, Body: []byte(`{}`)}, "DeleteAPIKey: 202 Accepted: the contract does not declare this response: check the base URL, and what is between client and server",
 		},
 		"truncated": {
-			truncated(404, body404[:20]), client.ErrNotFound,
-			client.Error{StatusCode: 404, Body: []byte(body404[:20])}, "delete api key: 404 Not Found",
+			truncated(404, body404[:20]), nil,
+			client.Error{StatusCode: 404, Body: []byte(body404[:20])}, "DeleteAPIKey: 404 Not Found",
 		},
 		"empty": {
-			answer(404, ``), client.ErrNotFound, client.Error{StatusCode: 404}, "delete api key: 404 Not Found",
+			answer(404, ``), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found",
 		},
 		"fields of the wrong type": {
-			answer(404, `{"error_code":7,"message":"gone","detail":"x"}`), client.ErrNotFound,
+			answer(404, `{"error_code":7,"message":"gone","detail":"x"}`), nil,
 			client.Error{StatusCode: 404, Message: "gone", Body: []byte(`{"error_code":7,"message":"gone","detail":"x"}`)},
-			"delete api key: 404 Not Found: gone",
+			"DeleteAPIKey: 404 Not Found: gone",
 		},
 		"a text that would forge lines of a log": {
-			answer(404, `{"message":"a\nlevel=ERROR\u001b[31m"}`), client.ErrNotFound,
+			answer(404, `{"message":"a\nlevel=ERROR\u001b[31m"}`), nil,
 			client.Error{StatusCode: 404, Message: "a level=ERROR [31m", Body: []byte(`{"message":"a\nlevel=ERROR\u001b[31m"}`)},
-			"delete api key: 404 Not Found: a level=ERROR [31m",
+			"DeleteAPIKey: 404 Not Found: a level=ERROR [31m",
 		},
 		"a request id that is none": {
-			answer(404, ``, "X-Request-Id", strings.Repeat("x", 129)), client.ErrNotFound, client.Error{StatusCode: 404}, "delete api key: 404 Not Found",
+			answer(404, ``, "X-Request-Id", strings.Repeat("x", 129)), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, test.handler)
 			result, err := newClient(t, server.URL).DeleteAPIKey(t.Context(), id)
-			if result != (client.Result{}) {
+			if plain(result) != (outcome{}) {
 				t.Errorf("got result %+v", result)
 			}
 			e := asError(t, err)
@@ -295,7 +304,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, test.want.Attempts)
 			}
 			if e.StatusCode != test.want.StatusCode || e.Code != test.want.Code || e.Message != test.want.Message ||
-				e.RequestID != test.want.RequestID || e.Attempts != test.want.Attempts || e.Err != nil ||
+				e.RequestID != test.want.RequestID || e.Attempts != test.want.Attempts || (e.Err != nil) != (e.StatusCode == 202) || e.Operation != "DeleteAPIKey" ||
 				!bytes.Equal(e.Body, test.want.Body) || !reflect.DeepEqual(e.Details, test.want.Details) {
 				t.Errorf("got  %#v\nwant %#v", e, &test.want)
 			}
@@ -370,7 +379,7 @@ func TestSettings(t *testing.T) {
 		"opaque":                {base("https:api.diga.io"), nil, "no host"},
 		"only a port":           {base("https://:8080"), nil, "no host"},
 		"password":              {base("https://user:hush@api.diga.io"), nil, "user or password"},
-		"unreadable":            {base("https://user:hush@api.diga.io:port\x7f"), nil, "cannot be read"},
+		"unreadable":            {base("https://user:hush@api.diga.io:port\x7f"), nil, "cannot be parsed"},
 		"query":                 {base("https://api.diga.io?a=b"), nil, "query"},
 		"empty query":           {base("https://api.diga.io?"), nil, "query"},
 		"fragment":              {base("https://api.diga.io#x"), nil, "fragment"},
@@ -385,15 +394,10 @@ func TestSettings(t *testing.T) {
 		"localhost":             {base("http://LocalHost:8080"), nil, ""},
 		"IPv4 loopback":         {base("http://127.1.2.3:8080"), nil, ""},
 		"IPv6 loopback":         {base("http://[::1]:8080"), nil, ""},
-		"nil http client":       {append(base("https://a.example"), client.WithHTTPClient(nil)), nil, "http client is nil"},
-		"nil logger":            {append(base("https://a.example"), client.WithLogger(nil)), nil, "logger is nil"},
-		"user agent":            {append(base("https://a.example"), client.WithUserAgent("a\nb")), nil, "user agent"},
-		"no user agent":         {append(base("https://a.example"), client.WithUserAgent("")), nil, "user agent"},
-		"timeout":               {append(base("https://a.example"), client.WithTimeout(-1)), nil, "timeout"},
-		"attempt timeout":       {append(base("https://a.example"), client.WithAttemptTimeout(-1)), nil, "timeout"},
+		"nil option":            {append(base("https://a.example"), nil), nil, "option is nil"},
+		"nil call option":       {append(base("https://a.example"), client.CallOption(nil)), nil, "option is nil"},
+		"nil middleware":        {append(base("https://a.example"), client.WithMiddleware(nil)), nil, "middleware is nil"},
 		"retries":               {append(base("https://a.example"), client.WithRetries(client.RetryPolicy{MaxAttempts: -1})), nil, "retry policy"},
-		"request hook":          {append(base("https://a.example"), client.WithRequestHook(nil)), nil, "request hook"},
-		"response hook":         {append(base("https://a.example"), client.WithResponseHook(nil)), nil, "response hook"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DIGA_API_KEY", test.env["DIGA_API_KEY"])
@@ -423,8 +427,8 @@ func base(url string) []client.Option {
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Setenv("DIGA_API_KEY", "")
-	_, err := client.New(client.WithBaseURL("ftp://x"), client.WithTimeout(-1), client.WithUserAgent(""))
-	for _, want := range []string{"no API key", "https://", "timeout", "user agent"} {
+	_, err := client.New(nil, client.WithBaseURL("ftp://x"), client.WithRetries(client.RetryPolicy{Budget: -1}))
+	for _, want := range []string{"no API key", "https://", "option is nil", "retry policy"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
@@ -503,17 +507,29 @@ func TestHTTPClient(t *testing.T) {
 	}
 }
 
-func TestHooks(t *testing.T) {
-	server := record(t, answer(503, ``, "X-Request-Id", "a"), cut, answer(200, `{}`, "X-Request-Id", "b"))
+func TestMiddleware(t *testing.T) {
+	server := record(t, answer(503, ``), cut, answer(200, `{}`))
 	var kept []*http.Request
-	var attempts []client.Attempt
+	var seen []string
 	c := newClient(t, server.URL,
-		client.WithRequestHook(func(r *http.Request) {
+		client.WithMiddleware(func(r *http.Request, next client.Next) (*http.Response, error) {
 			kept = append(kept, r)
 			r.Header.Set("Traceparent", fmt.Sprint(len(kept)))
-			r.Header.Set("Authorization", "Bearer of the hook")
-		}),
-		client.WithResponseHook(func(a client.Attempt) { attempts = append(attempts, a) }))
+			r.Header.Set("Authorization", "Bearer of the middleware")
+			attempt, ok := client.AttemptFromContext(r.Context())
+			resp, err := next(r)
+			status := 0
+			if err == nil {
+				status = resp.StatusCode
+			}
+			seen = append(seen, fmt.Sprint(attempt, ok, status))
+			return resp, err
+		}, func(r *http.Request, next client.Next) (*http.Response, error) {
+			if r.Header.Get("Traceparent") == "" {
+				t.Error("the second middleware was called before the first one")
+			}
+			return next(r)
+		}))
 	result, err := c.DeleteAPIKey(t.Context(), id)
 	if err != nil || result.Attempts != 3 {
 		t.Fatalf("got %+v, %v", result, err)
@@ -525,40 +541,50 @@ func TestHooks(t *testing.T) {
 	}
 	for _, r := range kept {
 		if strings.Contains(fmt.Sprint(r.Header), key) {
-			t.Error("a hook can read the key")
+			t.Error("a middleware can read the key")
 		}
 	}
-	if len(attempts) != 3 {
-		t.Fatalf("%d attempts", len(attempts))
+	want := []string{
+		"{DeleteAPIKey /v1/api_key/{id} 1} true 503", "{DeleteAPIKey /v1/api_key/{id} 2} true 0", "{DeleteAPIKey /v1/api_key/{id} 3} true 200",
 	}
-	for i, want := range []client.Attempt{{Number: 1, StatusCode: 503, RequestID: "a"}, {Number: 2}, {Number: 3, StatusCode: 200, RequestID: "b"}} {
-		got := attempts[i]
-		if got.Duration <= 0 || (got.Err == nil) != (i == 2) {
-			t.Errorf("got %+v", got)
-		}
-		if got.Err != nil && asError(t, got.Err).StatusCode != want.StatusCode {
-			t.Errorf("got error %v", got.Err)
-		}
-		got.Duration, got.Err = 0, nil
-		if got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
+	if !reflect.DeepEqual(seen, want) {
+		t.Errorf("the middleware saw %q", seen)
 	}
 }
 
-func TestResponseHookOfNoContent(t *testing.T) {
-	var got client.Attempt
-	c := newClient(t, record(t, answer(204, ``)).URL, client.WithResponseHook(func(a client.Attempt) { got = a }))
-	if _, err := c.DeleteAPIKey(t.Context(), id); err != nil || got.StatusCode != http.StatusNoContent || got.Err != nil {
-		t.Errorf("got %+v, %v", got, err)
+// A middleware may answer by itself, fail, or return nothing at all.
+func TestMiddlewareWithoutServer(t *testing.T) {
+	refusal := errors.New("no")
+	for name, test := range map[string]struct {
+		middleware client.Middleware
+		check      func(error) bool
+	}{
+		"answer": {func(r *http.Request, _ client.Next) (*http.Response, error) { return response(r, 200, `{}`), nil },
+			func(err error) bool { return err == nil }},
+		"answer without a body": {func(r *http.Request, _ client.Next) (*http.Response, error) {
+			return &http.Response{StatusCode: 200}, nil
+		}, func(err error) bool { return err == nil }},
+		"error":   {func(*http.Request, client.Next) (*http.Response, error) { return nil, refusal }, func(err error) bool { return errors.Is(err, refusal) }},
+		"nothing": {func(*http.Request, client.Next) (*http.Response, error) { return nil, nil }, func(err error) bool { return err != nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := record(t, answer(500, ``))
+			_, err := newClient(t, server.URL, client.WithMiddleware(test.middleware)).DeleteAPIKey(t.Context(), id)
+			if !test.check(err) || len(server.got()) != 0 {
+				t.Errorf("got %v, %d requests", err, len(server.got()))
+			}
+			if err != nil && asError(t, err).Attempts != 1 {
+				t.Errorf("an error of a middleware was retried: %v", err)
+			}
+		})
 	}
 }
 
-func TestHookThatSendsElsewhere(t *testing.T) {
+func TestMiddlewareThatSendsElsewhere(t *testing.T) {
 	elsewhere := record(t, answer(200, `{}`))
 	server := record(t, answer(200, `{}`))
 	target, _ := url.Parse(elsewhere.URL + path)
-	for name, hook := range map[string]func(*http.Request){
+	for name, change := range map[string]func(*http.Request){
 		"URL":         func(r *http.Request) { r.URL = target },
 		"URL's field": func(r *http.Request) { r.URL.Host = target.Host },
 		"no URL":      func(r *http.Request) { r.URL = nil },
@@ -566,8 +592,11 @@ func TestHookThatSendsElsewhere(t *testing.T) {
 		"method":      func(r *http.Request) { r.Method = "GET" },
 		"host":        func(r *http.Request) { r.Host = "elsewhere" },
 	} {
-		_, err := newClient(t, server.URL, client.WithRequestHook(hook)).DeleteAPIKey(t.Context(), id)
-		if e := asError(t, err); e.Attempts != 1 || !strings.Contains(err.Error(), "request hook") {
+		_, err := newClient(t, server.URL, client.WithMiddleware(func(r *http.Request, next client.Next) (*http.Response, error) {
+			change(r)
+			return next(r)
+		})).DeleteAPIKey(t.Context(), id)
+		if e := asError(t, err); e.Attempts != 1 || !strings.Contains(err.Error(), "a middleware changed") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -583,7 +612,7 @@ func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	_, err := newClient(t, server.URL, client.WithLogger(logger)).DeleteAPIKey(t.Context(), id)
-	if !errors.Is(err, client.ErrNotFound) {
+	if asError(t, err).StatusCode != http.StatusNotFound {
 		t.Fatal(err)
 	}
 	for _, hidden := range []string{key, "a body", "a header", "Authorization", "Bearer"} {
@@ -598,11 +627,11 @@ func TestLog(t *testing.T) {
 		if err := decoder.Decode(&line); err != nil {
 			t.Fatal(err)
 		}
-		if line["level"] != "DEBUG" || line["operation"] != "delete_api_key" || line["method"] != "DELETE" ||
-			line["host"] != strings.TrimPrefix(server.URL, "http://") || line["id"] != text {
+		if line["level"] != "DEBUG" || line["operation"] != "DeleteAPIKey" || line["method"] != "DELETE" ||
+			line["host"] != strings.TrimPrefix(server.URL, "http://") || line["path"] != "/v1/api_key/{id}" {
 			t.Errorf("got %v", line)
 		}
-		for _, name := range []string{"time", "level", "operation", "method", "host", "id", "duration"} {
+		for _, name := range []string{"time", "level", "operation", "method", "host", "path", "duration"} {
 			delete(line, name)
 		}
 		if _, ok := line["wait"]; ok {
@@ -630,7 +659,7 @@ func TestContext(t *testing.T) {
 	if e := asError(t, err); !errors.Is(err, context.Canceled) || e.Attempts != 0 || len(server.got()) != 0 {
 		t.Errorf("got %#v, %d requests", e, len(server.got()))
 	}
-	if want := "delete api key: nothing was sent: context canceled"; err.Error() != want {
+	if want := "DeleteAPIKey: nothing was sent: context canceled"; err.Error() != want {
 		t.Errorf("got %q", err)
 	}
 }

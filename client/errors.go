@@ -1,64 +1,87 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/diga-io/diga-api/gen/apiclient"
+	"github.com/diga-io/diga-api/gen/apitype"
 )
 
-// What went wrong, for errors.Is. Each *Error matches at most one of them, so the order in which a caller asks does
-// not matter. The status decides:
+// What went wrong, for errors.Is. Each *Error matches at most one of them, so the order in which a caller asks does not
+// matter.
 var (
-	// ErrNotFound: 404. The key does not exist, was deleted before, or belongs to another project; nobody can tell which.
-	ErrNotFound = errors.New("api key not found")
+	// ErrNotFound is a 404 with the error body that the contract declares for the operation. The object does not exist,
+	// was deleted before, or belongs to another project; the API does not say which. The 404 of a proxy and of a wrong
+	// base URL is none.
+	ErrNotFound = errors.New("not found")
 
-	// ErrForbidden: 403 to a good key that lacks the permission api_keys.delete. Ask for the permission.
+	// ErrForbidden is a 403 of the API, to a valid key that lacks a permission.
 	ErrForbidden = errors.New("forbidden")
 
-	// ErrUnauthorized: the client's own key is missing on arrival, unknown, expired or deleted. Use another key. The
-	// contract has no 401 but says this with a 403 whose code is UNAUTHORIZED, or whose WWW-Authenticate header says
-	// invalid_token; a 401, which a proxy may send, means the same.
+	// ErrUnauthorized means that the client's own key is unknown, expired or deleted. The contract has no 401 but says
+	// this with a 403 whose code is UNAUTHORIZED, or whose WWW-Authenticate header says invalid_token. A 401, which a
+	// proxy may send, means the same.
 	ErrUnauthorized = errors.New("unauthorized")
 
-	// ErrInvalid: 422 (or 400), and an id that is no UUID, which is refused before anything is sent.
+	// ErrInvalid is a 422 or 400, and a request that could not be built, of which nothing is sent.
 	ErrInvalid = errors.New("invalid request")
 
-	// ErrServer: any 5xx, when the last attempt got one.
+	// ErrTooManyRequests is a 429 to the last attempt. Error.RetryAfter says when to try again.
+	ErrTooManyRequests = errors.New("too many requests")
+
+	// ErrServer is a 5xx to the last attempt.
 	ErrServer = errors.New("server error")
 )
 
-// maxBody is how much of a response body is read. The contract's own bodies have a few hundred bytes.
-const maxBody = 64 << 10
+// maxErrorBody limits how much of the body of an error is read. The contract's own bodies have a few hundred bytes.
+const maxErrorBody = 64 << 10
 
-// Codes of the API that the client acts on.
+// Codes of the API that the client knows.
 const (
 	codeUnauthorized = "UNAUTHORIZED"
-	codeKeyNotFound  = "API_KEY_NOT_FOUND"
+	codeNoSuchPath   = "NOT_FOUND" // of the server, for a path that the contract does not have
 )
 
-var errRedirect = errors.New("the redirect was not followed: it leads to another host or would not delete; check the base URL")
+var (
+	errUndeclared = errors.New("the contract does not declare this response: check the base URL, and what is between client and server")
+	errBudget     = errors.New("the client's retry budget is spent")
+	errMiddleware = errors.New("a middleware changed method, URL or host of the request")
+)
 
-// Error is every error of a call. The status decides what it is (see the sentinels); the other fields decorate it as
-// far as the response made them available. The client's API key is in none of them, even if a server echoes it.
+// Error is every error of a call. The client's API key is in none of its fields, even if a server echoes it.
 type Error struct {
-	StatusCode int           // of the last response; 0 when there was none
+	Operation  string        // the method that was called, such as DeleteAPIKey
+	StatusCode int           // of the last response; 0 if there was none
 	Code       string        // error_code of the body, such as API_KEY_NOT_FOUND
 	Message    string        // for people, from the body; one line
 	RequestID  string        // what the server's operator finds the request by
-	Attempts   int           // requests made; 0 when the call was refused before anything was sent
+	RetryAfter time.Duration // what the Retry-After header asks for; 0 if there is none
+	Attempts   int           // requests made; 0 if the call failed before anything was sent
 	Details    []FieldDetail // what a 422 says of each field
+	Header     http.Header   // of the last response
 	Body       []byte        // the raw body, at most 64 KiB of it
 	Err        error         // the cause: why there was no response, or why no further attempt was made; may be nil
 
-	challenge string // the error of the WWW-Authenticate header, such as invalid_token
+	failure error // the declared body, an *ErrorBody[T]; nil if the body is not declared
 }
 
-// FieldDetail is what the server says of one field of a request it found invalid.
+// ErrorBody is the body of an error response as the contract declares it, for errors.As:
+//
+//	var invalid *client.ErrorBody[apiclient.HTTPValidationError]
+//	if errors.As(err, &invalid) {
+//		fmt.Println(invalid.Body.Detail)
+//	}
+type ErrorBody[T any] = apitype.Failure[T]
+
+// FieldDetail is what the server says of one invalid field of a request.
 type FieldDetail struct {
 	Loc  []string // where the field is, such as "path", "id"; an index is in decimal
 	Msg  string   // for people
@@ -68,7 +91,7 @@ type FieldDetail struct {
 // Error implements error, in one line.
 func (e *Error) Error() string {
 	var text strings.Builder
-	text.WriteString("delete api key: ")
+	text.WriteString(e.Operation + ": ")
 	switch {
 	case e.StatusCode != 0:
 		text.WriteString(strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
@@ -98,61 +121,74 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap gives the cause: context.Canceled, context.DeadlineExceeded and errors of the network are found by errors.Is
-// and errors.As.
+// Unwrap returns the cause, so that errors.Is finds context.Canceled and context.DeadlineExceeded, and errors.As finds
+// errors of the network.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is says whether target is the sentinel of this error.
+// As finds the declared error body.
+func (e *Error) As(target any) bool { return e.failure != nil && errors.As(e.failure, target) }
+
+// Is reports whether target is the sentinel of this error.
 func (e *Error) Is(target error) bool {
 	kind := e.kind()
 	return kind != nil && target == kind
 }
 
 func (e *Error) kind() error {
+	challenge := challenge(e.Header)
 	switch {
-	case e.StatusCode == http.StatusNotFound:
+	case errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded):
+		return nil // the caller gave up, whatever the last response was
+	case e.StatusCode == http.StatusNotFound && e.failure != nil && e.Code != codeNoSuchPath:
 		return ErrNotFound
-	case e.StatusCode == http.StatusUnauthorized:
+	case e.StatusCode == http.StatusUnauthorized,
+		e.StatusCode == http.StatusForbidden && (challenge == "invalid_token" || challenge == "" && e.Code == codeUnauthorized):
 		return ErrUnauthorized
-	case e.StatusCode == http.StatusForbidden && e.unauthorized():
-		return ErrUnauthorized
-	case e.StatusCode == http.StatusForbidden:
+	case e.StatusCode == http.StatusForbidden && (e.failure != nil || challenge != ""):
 		return ErrForbidden
 	case e.StatusCode == http.StatusUnprocessableEntity || e.StatusCode == http.StatusBadRequest:
 		return ErrInvalid
+	case e.StatusCode == http.StatusTooManyRequests:
+		return ErrTooManyRequests
 	case e.StatusCode >= 500 && e.StatusCode < 600:
 		return ErrServer
 	}
 	return nil
 }
 
-// unauthorized tells the two meanings of a 403 apart. The header is defined by RFC 6750 and is asked first; a proxy may
-// have dropped it.
-func (e *Error) unauthorized() bool {
-	if e.challenge != "" {
-		return e.challenge == "invalid_token"
-	}
-	return e.Code == codeUnauthorized
-}
-
-// newError makes the error of a response. Anything may stand in its body: what cannot be read is left out.
-func newError(resp *http.Response, body []byte, key secret) *Error {
-	e := &Error{
-		StatusCode: resp.StatusCode,
-		RequestID:  requestID(resp.Header, key),
-		Body:       []byte(key.redactCut(string(body))),
-	}
-	for _, value := range resp.Header.Values("WWW-Authenticate") {
+// challenge returns the error of the WWW-Authenticate header, which RFC 6750 defines. A proxy may have dropped it.
+func challenge(header http.Header) string {
+	for _, value := range header.Values("WWW-Authenticate") {
 		for _, challenge := range []string{"invalid_token", "insufficient_scope"} {
 			if strings.Contains(value, challenge) {
-				e.challenge = challenge
+				return challenge
 			}
 		}
 	}
-	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		e.Err = errRedirect
+	return ""
+}
+
+// newError returns the error of a response. A body that was cut has lost its end. Whatever cannot be decoded is left
+// out.
+func newError(resp *http.Response, body []byte, cut bool, declared []apitype.Response, key secret) *Error {
+	e := &Error{
+		StatusCode: resp.StatusCode,
+		RequestID:  requestID(resp.Header, key),
+		RetryAfter: retryAfter(resp.Header, time.Now()),
+		Header:     key.redactHeader(resp.Header),
+		Body:       []byte(key.redact(string(body), cut)),
 	}
-	clean := func(text string) string { return oneLine(key.redact(text)) }
+	if location := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && location != "" {
+		e.Err = fmt.Errorf("the redirect to %q was not followed, because it changes method, scheme or host: check the base URL",
+			key.redact(withoutQuery(location), false))
+	}
+	for _, response := range declared {
+		if response.Failure != nil && e.failure == nil {
+			// The key is taken out of the JSON first. The replacement leaves it valid.
+			e.failure, _ = response.Failure(e.Body)
+		}
+	}
+	clean := func(text string) string { return oneLine(key.redact(text, false)) }
 
 	// Errors of decoding are ignored: a field of the wrong type leaves the others as they are.
 	var answer apiclient.ErrorResponseSchema
@@ -181,16 +217,25 @@ func newError(resp *http.Response, body []byte, key secret) *Error {
 	return e
 }
 
-// requestID reads the id that the server gave the request; one that is not short and plain is dropped.
+// withoutQuery returns a location without what may be a secret in it.
+func withoutQuery(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// requestID returns the id that the server gave the request; one that is not short and plain is dropped.
 func requestID(header http.Header, key secret) string {
 	id := header.Get("X-Request-Id")
 	if len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
-	return key.redact(id)
+	return key.redact(id, false)
 }
 
-// oneLine makes a foreign text fit for one line of a log: no control characters, at most 1000 characters.
+// oneLine makes a text of the server fit for one line of a log: no control characters, at most 1000 characters.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/diga-io/diga-api/client"
+	"github.com/diga-io/diga-api/gen/apiclient"
 )
 
 // diga stands for the API in these examples. It gives one answer to every request.
@@ -47,7 +48,7 @@ func ExampleNew() {
 		client.WithTimeout(20*time.Second),
 		client.WithRetries(client.RetryPolicy{MaxAttempts: 3}),
 		client.WithLogger(slog.Default()),
-		client.WithRequestHook(func(r *http.Request) { r.Header.Set("X-Team", "billing") }),
+		client.WithHeader("X-Team", "billing"),
 	)
 	fmt.Println(c, err)
 	// Output: diga client of https://proxy.example.com/diga with key diga_…cafe <nil>
@@ -65,7 +66,7 @@ func Example_notFound() {
 	fmt.Println(err)
 	// Output:
 	// nothing to delete
-	// delete api key: 404 Not Found: API_KEY_NOT_FOUND: Error from ApiKeyNotFoundException
+	// DeleteAPIKey: 404 Not Found: API_KEY_NOT_FOUND: Error from ApiKeyNotFoundException
 }
 
 func Example_forbidden() {
@@ -97,7 +98,7 @@ func Example_invalid() {
 
 	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400e29b41d4a716446655440000") // nothing is sent
 	fmt.Println(errors.Is(err, client.ErrInvalid), err)
-	// Output: true delete api key: nothing was sent: invalid request: the id is not a UUID: invalid length: expected 36 characters
+	// Output: true DeleteAPIKey: nothing was sent: invalid request: the id is not a UUID: invalid length: expected 36 characters
 }
 
 // What a server says of the fields of a request is in Details.
@@ -124,7 +125,7 @@ func Example_server() {
 
 	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
 	fmt.Println(errors.Is(err, client.ErrServer), err)
-	// Output: true delete api key: 502 Bad Gateway (2 attempts)
+	// Output: true DeleteAPIKey: 502 Bad Gateway (2 attempts)
 }
 
 // Errors without a response wrap what the network said; those of a context that ended are found by errors.Is.
@@ -153,16 +154,37 @@ func ExampleResult() {
 		client.WithRetries(client.RetryPolicy{BaseDelay: time.Millisecond}))
 
 	result, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
-	fmt.Printf("%+v %v\n", result, err)
-	// Output: {Replayed:true Attempts:2 RequestID:} <nil>
+	fmt.Println(result.Replayed, result.Attempts, err)
+	// Output: true 2 <nil>
 }
 
-func ExampleWithResponseHook() {
+// Metrics: one line for each attempt.
+func ExampleWithMiddleware() {
 	server := diga(403, ``)
 	defer server.Close()
 	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
-		client.WithResponseHook(func(a client.Attempt) { fmt.Println("attempt", a.Number, "status", a.StatusCode) }))
+		client.WithMiddleware(func(r *http.Request, next client.Next) (*http.Response, error) {
+			resp, err := next(r)
+			if attempt, ok := client.AttemptFromContext(r.Context()); ok && err == nil {
+				fmt.Println(attempt.Operation, r.Method, attempt.Path, attempt.Number, resp.StatusCode)
+			}
+			return resp, err
+		}))
 
 	c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
-	// Output: attempt 1 status 403
+	// Output: DeleteAPIKey DELETE /v1/api_key/{id} 1 403
+}
+
+// The declared body of an error has the type that is generated from the contract.
+func ExampleErrorBody() {
+	server := diga(403, `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Missing required permissions"}`)
+	defer server.Close()
+	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL))
+
+	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400-e29b-41d4-a716-446655440000")
+	var declared *client.ErrorBody[apiclient.ErrorResponseSchema]
+	if errors.As(err, &declared) {
+		fmt.Println(declared.Body.Message)
+	}
+	// Output: Missing required permissions
 }

@@ -7,134 +7,141 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Option is one setting of New. Options print as addresses: one that holds the key does not show it.
-type Option func(*settings)
+// Option is a setting of New. A CallOption is one, too.
+type Option interface{ apply(*settings) }
+
+// CallOption is a setting of one call. Passed to New, it is the default of all calls.
+type CallOption func(*callSettings)
+
+func (o CallOption) apply(s *settings) { o(&s.calls) }
+
+// clientOption is an Option that does not make sense for a single call.
+type clientOption func(*settings)
+
+func (o clientOption) apply(s *settings) { o(s) }
 
 type settings struct {
-	apiKey, baseURL         func() string // nil: not given
-	insecureHTTP            bool
-	httpClient              *http.Client
-	userAgent               string
+	apiKey, baseURL func() string // nil: not given. Functions do not print what they hold
+	insecureHTTP    bool
+	httpClient      *http.Client
+	userAgent       string
+	logger          *slog.Logger
+	middleware      []Middleware
+	calls           callSettings
+}
+
+type callSettings struct {
 	timeout, attemptTimeout time.Duration
 	retries                 RetryPolicy
 	notFoundAfterRetry      bool
-	logger                  *slog.Logger
-	requestHooks            []func(*http.Request)
-	responseHooks           []func(Attempt)
+	maxResponse             int64
+	header                  http.Header
 }
 
-// WithAPIKey sets the API key the client calls with. Without it, the environment variable DIGA_API_KEY is read.
+// WithAPIKey sets the API key. The default is the environment variable DIGA_API_KEY.
 func WithAPIKey(key string) Option {
-	return func(s *settings) { s.apiKey = func() string { return key } }
+	return clientOption(func(s *settings) { s.apiKey = func() string { return key } })
 }
 
-// WithBaseURL sets where the API is, such as https://proxy.example.com/diga. Without it, the environment variable
-// DIGA_BASE_URL is read; without that, the server that the contract names is called. The URL is https, or http to this
-// very machine (see WithInsecureHTTP), and may have a path, which the paths of the contract are appended to.
+// WithBaseURL sets the URL of the API, such as https://proxy.example.com/diga. The default is the environment variable
+// DIGA_BASE_URL, or the server that the contract names. The URL is https, or http to the local machine (see
+// WithInsecureHTTP), and may have a path, to which the paths of the contract are appended.
 func WithBaseURL(url string) Option {
-	return func(s *settings) { s.baseURL = func() string { return url } }
+	return clientOption(func(s *settings) { s.baseURL = func() string { return url } })
 }
 
-// WithInsecureHTTP allows a base URL of plain http to other machines. Whoever is on the way can read the API key.
+// WithInsecureHTTP allows a base URL of plain http to other machines. The API key can then be read on the way.
 func WithInsecureHTTP() Option {
-	return func(s *settings) { s.insecureHTTP = true }
+	return clientOption(func(s *settings) { s.insecureHTTP = true })
 }
 
-// WithHTTPClient sets what requests are made with; its transport, cookies and timeout (for each attempt) are used. The
-// client is copied, not changed. Its CheckRedirect is asked about the redirects that the client would follow: 307 and
-// 308 to the same scheme, host and port. Without this option, clients share a copy of http.DefaultTransport with
-// tighter limits, which honours HTTPS_PROXY and its like.
+// WithHTTPClient sets the client that sends requests. Its transport, cookies and timeout (of an attempt) are used. It is
+// copied, not changed. Its CheckRedirect is called for the redirects that would be followed: those that keep the method,
+// scheme, host and port. By default, clients share a copy of http.DefaultTransport with tighter limits, which uses
+// HTTPS_PROXY and the like.
 func WithHTTPClient(client *http.Client) Option {
-	return func(s *settings) { s.httpClient = client }
+	return clientOption(func(s *settings) {
+		if client != nil {
+			s.httpClient = client
+		}
+	})
 }
 
 // WithUserAgent replaces the User-Agent header.
 func WithUserAgent(agent string) Option {
-	return func(s *settings) { s.userAgent = agent }
+	return clientOption(func(s *settings) { s.userAgent = agent })
 }
 
-// WithTimeout limits a call with all its attempts and waits; default 1 minute, 0 for no limit but the context's.
-func WithTimeout(limit time.Duration) Option {
-	return func(s *settings) { s.timeout = limit }
+// WithLogger logs each attempt and each wait at level debug: operation, method, host, path template, number of the
+// attempt, status, duration, request id, kind of error, wait, and nothing else. Headers, bodies and texts of errors are
+// never logged.
+func WithLogger(logger *slog.Logger) Option {
+	return clientOption(func(s *settings) {
+		if logger != nil {
+			s.logger = logger
+		}
+	})
 }
 
-// WithAttemptTimeout limits each attempt, from connecting to the end of the response; default 10 seconds, 0 for no limit.
-func WithAttemptTimeout(limit time.Duration) Option {
-	return func(s *settings) { s.attemptTimeout = limit }
+// Next sends a request, through the middleware that was added later.
+type Next = func(*http.Request) (*http.Response, error)
+
+// Middleware sees each attempt of each call. It calls next at most once and returns its response, whose body it leaves
+// to the client. The request does not have its Authorization header yet; its context has an Attempt. The call fails if
+// the middleware changes method, URL or host, because the key is meant for the original ones only.
+type Middleware = func(request *http.Request, next Next) (*http.Response, error)
+
+// WithMiddleware adds middleware, for tracing, metrics and headers. The first one added is the outermost.
+func WithMiddleware(middleware ...Middleware) Option {
+	return clientOption(func(s *settings) { s.middleware = append(s.middleware, middleware...) })
+}
+
+// WithTimeout limits a call with all its attempts and waits. A stream (see Result) may be read for longer. The default
+// is 1 minute; 0 means no limit but the context's.
+func WithTimeout(limit time.Duration) CallOption {
+	return func(s *callSettings) { s.timeout = limit }
+}
+
+// WithAttemptTimeout limits each attempt, from connecting to the end of the response, or to its header if it is a
+// stream. The default is 10 seconds; 0 means no limit.
+func WithAttemptTimeout(limit time.Duration) CallOption {
+	return func(s *callSettings) { s.attemptTimeout = limit }
 }
 
 // WithRetries sets how calls are repeated. RetryPolicy{MaxAttempts: 1} turns retries off.
-func WithRetries(policy RetryPolicy) Option {
-	return func(s *settings) { s.retries = policy }
+func WithRetries(policy RetryPolicy) CallOption {
+	return func(s *callSettings) { s.retries = policy }
 }
 
-// WithNotFoundAfterRetry makes a 404 that follows an attempt which may have deleted the key an error, too, instead of
-// a success with Result.Replayed set.
-func WithNotFoundAfterRetry() Option {
-	return func(s *settings) { s.notFoundAfterRetry = true }
+// WithNotFoundAfterRetry makes a DELETE return ErrNotFound, instead of a success with Result.Replayed set, when the 404
+// follows an attempt that may have been successful.
+func WithNotFoundAfterRetry() CallOption {
+	return func(s *callSettings) { s.notFoundAfterRetry = true }
 }
 
-// WithLogger has each attempt and each wait logged at level debug: operation, method, host, key id, attempt, status,
-// duration, request id, kind of error, wait, and nothing else. Headers, bodies and texts of errors are never logged.
-func WithLogger(logger *slog.Logger) Option {
-	return func(s *settings) { s.logger = logger }
+// WithMaxResponseSize limits the JSON of a success, after decompression. The default is 32 MiB. Bodies of errors are
+// always cut at 64 KiB, and streams have no limit.
+func WithMaxResponseSize(bytes int64) CallOption {
+	return func(s *callSettings) { s.maxResponse = bytes }
 }
 
-// WithRequestHook has hook called before each attempt, to add headers such as those of tracing. The request does not
-// have its Authorization header yet. A hook that changes method, URL or host makes the call fail.
-func WithRequestHook(hook func(*http.Request)) Option {
-	return func(s *settings) { s.requestHooks = append(s.requestHooks, hook) }
-}
-
-// WithResponseHook has hook called after each attempt, for metrics and the like.
-func WithResponseHook(hook func(Attempt)) Option {
-	return func(s *settings) { s.responseHooks = append(s.responseHooks, hook) }
-}
-
-// Attempt is what a response hook is told.
-type Attempt struct {
-	Number     int           // 1 for the first of a call
-	StatusCode int           // 0 when there was no response
-	RequestID  string        // of the response
-	Duration   time.Duration // until the response, its body included
-	Err        error         // an *Error, or nil when the key was deleted
-}
-
-// check reports everything that is wrong with the settings but key and base URL.
-func (s *settings) check() error {
-	var problems []error
-	if s.httpClient == nil {
-		problems = append(problems, errors.New("the http client is nil"))
-	}
-	if s.logger == nil {
-		problems = append(problems, errors.New("the logger is nil"))
-	}
-	if s.userAgent == "" || strings.ContainsFunc(s.userAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
-		problems = append(problems, errors.New("the user agent is empty or has a character that no header may have"))
-	}
-	if s.timeout < 0 || s.attemptTimeout < 0 {
-		problems = append(problems, errors.New("a timeout is negative"))
-	}
-	for _, hook := range s.requestHooks {
-		if hook == nil {
-			problems = append(problems, errors.New("a request hook is nil"))
+// WithHeader sets a header of the request, such as Accept or If-Match. It cannot replace Authorization.
+func WithHeader(name, value string) CallOption {
+	return func(s *callSettings) {
+		if s.header = s.header.Clone(); s.header == nil {
+			s.header = http.Header{}
 		}
+		s.header.Set(name, value)
 	}
-	for _, hook := range s.responseHooks {
-		if hook == nil {
-			problems = append(problems, errors.New("a response hook is nil"))
-		}
-	}
-	return errors.Join(append(problems, s.retries.check())...)
 }
 
-// checkBaseURL parses where the API is. Its errors do not repeat the URL, for a password may stand in it.
+// checkBaseURL parses the base URL. Its errors do not repeat the URL, which may contain a password.
 func checkBaseURL(text string, insecureHTTP bool) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil {
@@ -142,7 +149,7 @@ func checkBaseURL(text string, insecureHTTP bool) (*url.URL, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err // without the URL
 		}
-		return nil, fmt.Errorf("the base URL cannot be read: %w", err)
+		return nil, fmt.Errorf("the base URL cannot be parsed: %w", err)
 	}
 	switch {
 	case base.Scheme != "https" && base.Scheme != "http":
@@ -150,12 +157,12 @@ func checkBaseURL(text string, insecureHTTP bool) (*url.URL, error) {
 	case base.Hostname() == "" || base.Opaque != "":
 		return nil, errors.New("the base URL has no host")
 	case base.User != nil:
-		return nil, errors.New("the base URL has a user or password: the API key is what the client authenticates with")
+		return nil, errors.New("the base URL has a user or password, but the client authenticates with the API key")
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "" || strings.Contains(text, "#"):
 		return nil, errors.New("the base URL has a query or a fragment")
 	case base.Scheme == "http" && !insecureHTTP && !loopback(base.Hostname()):
-		return nil, errors.New("the base URL is plain http to another machine, which would show the API key to" +
-			" whoever is on the way: use https, or allow it by WithInsecureHTTP")
+		return nil, errors.New("the base URL is plain http to another machine, which would reveal the API key:" +
+			" use https, or allow it by WithInsecureHTTP")
 	}
 	if port := base.Port(); port != "" {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -169,18 +176,10 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// defaultTransport is http.DefaultTransport with tighter limits. It is shared, so that making a client for each call
-// does not leave connections behind. A program that put a transport of its own in http.DefaultTransport, for
-// instrumentation say, is respected.
-var defaultTransport = sync.OnceValue(func() http.RoundTripper {
-	shared, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
+// check reports invalid settings other than key and base URL.
+func (s *settings) check() error {
+	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
+		return errors.New("a middleware is nil")
 	}
-	transport := shared.Clone()
-	transport.MaxIdleConnsPerHost = 16 // 2 would close most connections of many calls at once
-	transport.MaxResponseHeaderBytes = 64 << 10
-	// A connection that died without a word is noticed before many calls ran into their timeouts on it.
-	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}
-	return transport
-})
+	return s.calls.retries.check()
+}

@@ -295,8 +295,8 @@ func nameParameters(parameters openapi3.Parameters) {
 var generatedVariables = set(
 	"apitype", "bytes", "context", "echo", "errors", "fmt", "http", "io", "json", "mime", "multipart", "runtime", "strings",
 	"time", "url",
-	"body", "c", "contentType", "ctx", "err", "handler", "operationPath", "params", "queryURL", "req", "reqEditors",
-	"request", "response", "rsp", "server", "serverURL", "sh", "w",
+	"body", "c", "contentType", "ctx", "err", "handler", "newRequest", "o", "operationPath", "options", "out", "params", "queryURL", "req", "reqEditors",
+	"request", "response", "result", "rsp", "server", "serverURL", "sh", "w",
 )
 
 func nameContent(content openapi3.Content, visited map[*openapi3.Schema]bool, path ...string) {

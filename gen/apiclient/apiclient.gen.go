@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -267,180 +266,46 @@ func (c *Client) applyEditors(ctx context.Context, req *http.Request, additional
 	return nil
 }
 
-// ClientWithResponses builds on ClientInterface to offer response payloads
-type ClientWithResponses struct {
-	ClientInterface
+// Operations has one method for each operation of the document. O is the type of the options of a call, R that of the
+// facts about it, such as the number of attempts.
+//
+// A method returns a pointer to the decoded JSON where the document declares one type of it for success, an
+// io.ReadCloser where it declares another media type, and a struct where it declares several. The pointer is nil when
+// the server answered with a success that has no body. The caller closes a reader that is not nil.
+type Operations[O, R any] struct {
+	call func(context.Context, apitype.Call, []O) (R, error)
 }
 
-// NewClientWithResponses creates a new ClientWithResponses, which wraps
-// Client with return type handling
-func NewClientWithResponses(server string, opts ...ClientOption) (*ClientWithResponses, error) {
-	client, err := NewClient(server, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return &ClientWithResponses{client}, nil
+// NewOperations returns operations that use call to send a request and to store its response.
+func NewOperations[O, R any](call func(context.Context, apitype.Call, []O) (R, error)) Operations[O, R] {
+	return Operations[O, R]{call}
 }
 
-// WithBaseURL overrides the baseURL.
-func WithBaseURL(baseURL string) ClientOption {
-	return func(c *Client) error {
-		newBaseURL, err := url.Parse(baseURL)
-		if err != nil {
-			return err
-		}
-		c.Server = newBaseURL.String()
-		return nil
-	}
+// sendDeleteAPIKey sends the request that newRequest makes.
+func (o Operations[O, R]) sendDeleteAPIKey(ctx context.Context, options []O, newRequest func(server string) (*http.Request, error)) (R, error) {
+	result, err := o.call(ctx, apitype.Call{
+		Operation:  "DeleteAPIKey",
+		Method:     "DELETE",
+		Path:       "/v1/api_key/{id}",
+		NewRequest: newRequest,
+		Responses: []apitype.Response{
+			{Status: "200", MediaType: "application/json"},
+			{Status: "403", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
+			{Status: "404", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
+			{Status: "422", MediaType: "application/json", Failure: apitype.DecodeFailure[HTTPValidationError]},
+			{Status: "500", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
+		},
+	}, options)
+	return result, err
 }
 
-// ClientWithResponsesInterface is the interface specification for the client with responses above.
-type ClientWithResponsesInterface interface {
-
-	// DeleteAPIKeyWithResponse Delete Api Key
-	//
-	// Delete {id}.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with DELETE /v1/api_key/{id} (the `DeleteAPIKey` operationId).
-	DeleteAPIKeyWithResponse(ctx context.Context, id apitype.UUID, reqEditors ...RequestEditorFn) (*DeleteAPIKeyResponse, error)
-}
-
-type DeleteAPIKeyResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *apitype.JSON
-	// JSON403 the response for an HTTP 403 `application/json` response
-	JSON403 *ErrorResponseSchema
-	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *ErrorResponseSchema
-	// JSON422 the response for an HTTP 422 `application/json` response
-	JSON422 *HTTPValidationError
-	// JSON500 the response for an HTTP 500 `application/json` response
-	JSON500 *ErrorResponseSchema
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r DeleteAPIKeyResponse) GetJSON200() *apitype.JSON {
-	return r.JSON200
-}
-
-// GetJSON403 returns the response for an HTTP 403 `application/json` response
-func (r DeleteAPIKeyResponse) GetJSON403() *ErrorResponseSchema {
-	return r.JSON403
-}
-
-// GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteAPIKeyResponse) GetJSON404() *ErrorResponseSchema {
-	return r.JSON404
-}
-
-// GetJSON422 returns the response for an HTTP 422 `application/json` response
-func (r DeleteAPIKeyResponse) GetJSON422() *HTTPValidationError {
-	return r.JSON422
-}
-
-// GetJSON500 returns the response for an HTTP 500 `application/json` response
-func (r DeleteAPIKeyResponse) GetJSON500() *ErrorResponseSchema {
-	return r.JSON500
-}
-
-// GetBody returns the raw response body bytes
-func (r DeleteAPIKeyResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r DeleteAPIKeyResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r DeleteAPIKeyResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r DeleteAPIKeyResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-// DeleteAPIKeyWithResponse Delete Api Key
+// DeleteAPIKey Delete Api Key
 //
 // Delete {id}.
 //
-// Returns a wrapper object for the known response body format(s).
-//
 // Corresponds with DELETE /v1/api_key/{id} (the `DeleteAPIKey` operationId).
-func (c *ClientWithResponses) DeleteAPIKeyWithResponse(ctx context.Context, id apitype.UUID, reqEditors ...RequestEditorFn) (*DeleteAPIKeyResponse, error) {
-	rsp, err := c.DeleteAPIKey(ctx, id, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseDeleteAPIKeyResponse(rsp)
-}
-
-// ParseDeleteAPIKeyResponse parses an HTTP response from a DeleteAPIKeyWithResponse call
-func ParseDeleteAPIKeyResponse(rsp *http.Response) (*DeleteAPIKeyResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &DeleteAPIKeyResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest apitype.JSON
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
-		var dest ErrorResponseSchema
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON403 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest ErrorResponseSchema
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON404 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest HTTPValidationError
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON422 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
-		var dest ErrorResponseSchema
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON500 = &dest
-
-	}
-
-	return response, nil
+func (o Operations[O, R]) DeleteAPIKey(ctx context.Context, id apitype.UUID, options ...O) (R, error) {
+	return o.sendDeleteAPIKey(ctx, options, func(server string) (*http.Request, error) {
+		return NewDeleteAPIKeyRequest(server, id)
+	})
 }
