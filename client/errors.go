@@ -18,9 +18,9 @@ import (
 // What went wrong, for errors.Is. Each *Error matches at most one of them, so the order in which a caller asks does not
 // matter.
 var (
-	// ErrNotFound is a 404 with the error body that the contract declares for the operation. The object does not exist,
-	// was deleted before, or belongs to another project; the API does not say which. The 404 of a proxy and of a wrong
-	// base URL is none.
+	// ErrNotFound is a 404 with the error body that the contract declares for the operation, and with the code of the
+	// contract's example if there is one. The object does not exist, was deleted before, or belongs to another project;
+	// the API does not say which. The 404 of a proxy or a wrong base URL does not match.
 	ErrNotFound = errors.New("not found")
 
 	// ErrForbidden is a 403 of the API, to a valid key that lacks a permission.
@@ -44,11 +44,8 @@ var (
 // maxErrorBody limits how much of the body of an error is read. The contract's own bodies have a few hundred bytes.
 const maxErrorBody = 64 << 10
 
-// Codes of the API that the client knows.
-const (
-	codeUnauthorized = "UNAUTHORIZED"
-	codeNoSuchPath   = "NOT_FOUND" // of the server, for a path that the contract does not have
-)
+// codeUnauthorized is the code of a 403 that means a 401.
+const codeUnauthorized = "UNAUTHORIZED"
 
 var (
 	errUndeclared = errors.New("the contract does not declare this response: check the base URL, and what is between client and server")
@@ -70,7 +67,8 @@ type Error struct {
 	Body       []byte        // the raw body, at most 64 KiB of it
 	Err        error         // the cause: why there was no response, or why no further attempt was made; may be nil
 
-	failure error // the declared body, an *ErrorBody[T]; nil if the body is not declared
+	failure error  // the declared body, an *ErrorBody[T]; nil if the body is not declared
+	code    string // the code that the contract declares; empty if any is good
 }
 
 // ErrorBody is the body of an error response as the contract declares it, for errors.As:
@@ -139,7 +137,7 @@ func (e *Error) kind() error {
 	switch {
 	case errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded):
 		return nil // the caller gave up, whatever the last response was
-	case e.StatusCode == http.StatusNotFound && e.failure != nil && e.Code != codeNoSuchPath:
+	case e.StatusCode == http.StatusNotFound && e.failure != nil && (e.code == "" || e.code == e.Code):
 		return ErrNotFound
 	case e.StatusCode == http.StatusUnauthorized,
 		e.StatusCode == http.StatusForbidden && (challenge == "invalid_token" || challenge == "" && e.Code == codeUnauthorized):
@@ -186,6 +184,7 @@ func newError(resp *http.Response, body []byte, cut bool, declared []apitype.Res
 		if response.Failure != nil && e.failure == nil {
 			// The key is taken out of the JSON first. The replacement leaves it valid.
 			e.failure, _ = response.Failure(e.Body)
+			e.code = response.Code
 		}
 	}
 	clean := func(text string) string { return oneLine(key.redact(text, false)) }

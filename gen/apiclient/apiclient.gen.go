@@ -291,7 +291,7 @@ func (o Operations[O, R]) sendDeleteAPIKey(ctx context.Context, options []O, new
 		Responses: []apitype.Response{
 			{Status: "200", MediaType: "application/json"},
 			{Status: "403", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
-			{Status: "404", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
+			{Status: "404", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema], Code: "API_KEY_NOT_FOUND"},
 			{Status: "422", MediaType: "application/json", Failure: apitype.DecodeFailure[HTTPValidationError]},
 			{Status: "500", MediaType: "application/json", Failure: apitype.DecodeFailure[ErrorResponseSchema]},
 		},

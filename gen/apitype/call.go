@@ -23,6 +23,8 @@ type Response struct {
 	JSON      any            // pointer to decode the body of a success into
 	Stream    *io.ReadCloser // receives the body of a success
 
+	Code string // error_code of the example of a 404; empty if there is no example
+
 	// Failure decodes the body of an error into a *Failure, and reports whether it has the declared form.
 	Failure func([]byte) (error, bool)
 }
