@@ -5,15 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 )
 
-// open are the operations that ask for no credentials, each with the reason. Today there is none.
+// open lists the operations without authentication, each with the reason. There are none.
 var open = map[string]string{}
 
 func TestDocument(t *testing.T) {
@@ -22,22 +24,23 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// check holds a document to what every one of ours has to be: valid OpenAPI 3.1, its examples and defaults valid
-// against their schemas, and no operation open to everybody that is not meant to be.
+// check is stricter than the reader in package contract, because our own document has to be clean: no findings, valid
+// OpenAPI 3.1, valid examples and defaults, authentication on every operation that is not listed as open, and a declared
+// response for everything that the server itself answers.
 func check(data []byte) error {
 	document, err := openapi3.NewLoader().LoadFromData(data)
 	if err != nil {
 		return err
 	}
 	if !document.IsOpenAPI31OrLater() {
-		return fmt.Errorf("the document is of OpenAPI %s", document.OpenAPI)
+		return fmt.Errorf("the document is OpenAPI %s, not 3.1", document.OpenAPI)
 	}
-	var faults []error
+	faults := serverAnswers(data)
 	for path, item := range document.Paths.Map() {
 		for method, operation := range item.Operations() {
 			name := method + " " + path
 			if secured(document, operation) == (open[name] != "") {
-				faults = append(faults, fmt.Errorf("%s: either it has a security requirement or it is listed as open, with the reason", name))
+				faults = append(faults, fmt.Errorf("%s: add a security requirement, or list it as open with the reason", name))
 			}
 		}
 	}
@@ -63,7 +66,32 @@ func check(data []byte) error {
 	return errors.Join(append(faults, document.Validate(context.Background(), openapi3.EnableExamplesValidation()))...)
 }
 
-// exampleChecker checks the examples within schemas, the ones that kin-openapi passes over when it validates a document.
+// serverAnswers returns the findings of the reader, warnings included, and the operations that do not declare 403 and 500.
+func serverAnswers(data []byte) (faults []error) {
+	read, findings := contract.Read(data)
+	for _, finding := range findings {
+		faults = append(faults, finding)
+	}
+	if read == nil {
+		return faults
+	}
+	compiled, err := contract.New(read, contract.Options{
+		Authenticate: func(context.Context, *contract.AuthenticationInput) error { return nil },
+	})
+	if err != nil {
+		return append(faults, err)
+	}
+	for _, operation := range compiled.Operations() {
+		for _, status := range []int{http.StatusForbidden, http.StatusInternalServerError} {
+			if !operation.Declares(status) {
+				faults = append(faults, fmt.Errorf("%s: declare the response %d, which the server sends", operation, status))
+			}
+		}
+	}
+	return faults
+}
+
+// exampleChecker checks the examples within schemas, which kin-openapi does not when it validates a document.
 type exampleChecker struct {
 	document *openapi3.T
 	seen     map[*openapi3.Schema]bool
@@ -97,7 +125,7 @@ func (c *exampleChecker) check(name string, ref *openapi3.SchemaRef) {
 	}
 }
 
-// secured says whether every way to meet the operation's requirements takes credentials.
+// secured reports whether every alternative of the operation's security requirements needs credentials.
 func secured(document *openapi3.T, operation *openapi3.Operation) bool {
 	requirements := document.Security
 	if operation.Security != nil {
@@ -125,16 +153,19 @@ func TestDocumentThatIsWrong(t *testing.T) {
 		{"no requirement", `{
             "CustomHTTPBearer": []
           }`, ``},
+		{"undeclared 403", `"403": {`, `"402": {`},
+		{"undeclared 500", `"500": {`, `"503": {`},
+		{"finding of the reader", `"title": "Diga API"`, `"title": ""`},
 		{"unknown scheme", `"CustomHTTPBearer": []`, `"Other": []`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wrong := bytes.Replace(api.Document, []byte(test.old), []byte(test.new), 1)
 			if bytes.Equal(wrong, api.Document) {
-				t.Fatalf("the document does not hold %s", test.old)
+				t.Fatalf("the document does not contain %s", test.old)
 			}
 			err := check(wrong)
 			if err == nil {
-				t.Error("nothing is found wrong")
+				t.Error("check accepts it")
 			}
 			t.Log(err)
 		})

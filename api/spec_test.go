@@ -13,8 +13,8 @@ import (
 	"github.com/diga-io/diga-api/api"
 )
 
-// openapi.json.sha256 belongs to the document as last reviewed against the publisher's; who changes the contract on
-// purpose writes it anew, in the same commit.
+// openapi.json.sha256 is the checksum of the document that was last compared with the publisher's. A commit that changes
+// the contract on purpose updates it.
 func TestDocumentIsTheReviewedOne(t *testing.T) {
 	want, err := os.ReadFile("openapi.json.sha256")
 	if err != nil {
@@ -26,8 +26,8 @@ func TestDocumentIsTheReviewedOne(t *testing.T) {
 	}
 }
 
-// Where the published document is at hand beside the checkout, the two must say the same. Where it is not, the
-// checksum above stands for it.
+// If the published document is present beside the checkout, ours must be equal to it. Otherwise the checksum above has to
+// suffice.
 func TestDocumentSaysWhatWasPublished(t *testing.T) {
 	source, err := os.ReadFile("../../shared/contract/delete_api_key.openapi.yaml")
 	if os.IsNotExist(err) {
@@ -45,6 +45,6 @@ func TestDocumentSaysWhatWasPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("api/openapi.json says\n%v\nthe published document\n%v", got, want)
+		t.Errorf("api/openapi.json is\n%v\nthe published document is\n%v", got, want)
 	}
 }

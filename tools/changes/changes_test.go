@@ -67,7 +67,7 @@ func TestBreaking(t *testing.T) {
 			file(t, "CHANGELOG.md", "# Changelog\n\n"+test.changelog)
 			says(t, breaking(t.Context(), "", &bytes.Buffer{}), test.want)
 			if list := run(t, "git", "worktree", "list"); strings.Count(list, "\n") != 1 {
-				t.Errorf("a work tree was left behind:\n%s", list)
+				t.Errorf("the work tree was not removed:\n%s", list)
 			}
 		})
 	}
@@ -90,9 +90,9 @@ func TestAllow(t *testing.T) {
 	for _, test := range []struct{ base, client, version, want string }{
 		{"", clientV1, "v0.1.0", ""},
 		{"", clientV1, "v1.0.0", ""},
-		{"", clientV1, "1.0.0", "is no version"},
-		{"", clientV1, "v1.0", "is no version"},
-		{"", clientV1, "v2.0.0", "the module path example.com/m does not go with v2.0.0"},
+		{"", clientV1, "1.0.0", "is not a version"},
+		{"", clientV1, "v1.0", "is not a version"},
+		{"", clientV1, "v2.0.0", "the module path example.com/m does not allow v2.0.0"},
 		{"v1.0.0", clientV1, "v1.0.1", ""},
 		{"v1.0.0", clientV1, "v1.0.0", "does not come after"},
 		{"v1.0.0", clientV1, "v0.9.0", "does not come after"},
@@ -115,7 +115,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// repository makes a git repository of the first contract and client, and goes there.
+// repository creates a git repository with the first contract and client, and changes to it.
 func repository(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())

@@ -9,8 +9,8 @@ import (
 	"github.com/oasdiff/oasdiff/load"
 )
 
-// contractChanges compares two OpenAPI documents. What oasdiff only suspects to break users counts as breaking: to
-// announce it costs a line.
+// contractChanges compares two OpenAPI documents. A warning of oasdiff counts as breaking, because an announcement costs
+// only a line.
 func contractChanges(oldPath, newPath string) ([]change, error) {
 	was, err := load.NewSpecInfo(openapi3.NewLoader(), load.NewSource(oldPath))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// public are the packages that others import.
+// public lists the packages that others import.
 var public = []string{"client", "client/clienttest", "gen/apitype"}
 
 // goChanges compares the exported names of the public packages.
@@ -30,7 +30,7 @@ func goChanges(ctx context.Context, oldRoot, newRoot string) ([]change, error) {
 	var changes []change
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if is[name] == nil {
-			changes = append(changes, change{name: name, text: "the package is gone", breaking: true})
+			changes = append(changes, change{name: name, text: "the package was removed", breaking: true})
 			continue
 		}
 		for _, c := range apidiff.Changes(was[name], is[name]).Changes {
@@ -46,7 +46,7 @@ func goChanges(ctx context.Context, oldRoot, newRoot string) ([]change, error) {
 	return changes, nil
 }
 
-// exported reads the public packages below root that exist there.
+// exported loads the public packages that exist below root.
 func exported(ctx context.Context, root string) (map[string]*types.Package, error) {
 	found := map[string]*types.Package{}
 	for _, name := range public {

@@ -1,12 +1,10 @@
-// Command changes says what has changed for those who use this project since a release, in the contract
-// (api/openapi.json) and in the Go packages that others import.
+// Command changes compares the contract (api/openapi.json) and the Go packages that others import with a release.
 //
 //	changes breaking [BASE]
 //	changes allow VERSION
 //
-// breaking fails for every breaking change since BASE, a git revision, that CHANGELOG.md does not announce. allow fails
-// when the changes since the last release do not allow that the next one is called VERSION. BASE is the last release, a
-// tag like v1.2.3, when none is given; without one, there is nothing to compare with.
+// breaking fails if CHANGELOG.md does not announce every breaking change since BASE, a git revision. BASE defaults to the
+// last release, a tag like v1.2.3. allow fails if the changes since the last release do not allow VERSION for the next one.
 package main
 
 import (
@@ -41,19 +39,19 @@ func main() {
 	}
 }
 
-// change is one difference that a user may see.
+// change is one difference that users may notice.
 type change struct {
-	// name is what CHANGELOG.md has to say to announce the change: where it is and what kind it is of.
+	// name identifies the change in CHANGELOG.md: its place and its kind.
 	name     string
 	text     string
 	breaking bool
 }
 
-// breaking holds CHANGELOG.md to the breaking changes since base.
+// breaking checks that CHANGELOG.md announces the breaking changes since base.
 func breaking(ctx context.Context, base string, stdout io.Writer) error {
 	root, base, err := compared(ctx, base)
 	if err != nil || base == "" {
-		fmt.Fprintln(stdout, "There is no release yet: nothing to compare with.")
+		fmt.Fprintln(stdout, "There is no release yet, so there is nothing to compare with.")
 		return err
 	}
 	changes, err := since(ctx, root, base)
@@ -72,34 +70,34 @@ func breaking(ctx context.Context, base string, stdout io.Writer) error {
 			fmt.Fprintf(stdout, "announced: %s: %s\n", c.name, c.text)
 		default:
 			fmt.Fprintf(stdout, "breaking: %s: %s\n", c.name, c.text)
-			missing = append(missing, "- `"+c.name+"`: who is hit, and what to do\n")
+			missing = append(missing, "- `"+c.name+"`: who is affected, and what to do\n")
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("changes since %s break users; undo them, or announce them in CHANGELOG.md, under Unreleased:\n\n### Breaking\n\n%s",
+		return fmt.Errorf("changes since %s break users; revert them, or announce them in CHANGELOG.md, under Unreleased:\n\n### Breaking\n\n%s",
 			base, strings.Join(missing, ""))
 	}
 	fmt.Fprintf(stdout, "No breaking change since %s that CHANGELOG.md does not announce.\n", base)
 	return nil
 }
 
-// allow says whether the next release may be called version.
+// allow checks whether version is allowed for the next release.
 func allow(ctx context.Context, version string, stdout io.Writer) error {
 	if !semver.IsValid(version) || semver.Canonical(version) != version {
-		return fmt.Errorf("%q is no version like v1.2.3", version)
+		return fmt.Errorf("%q is not a version like v1.2.3", version)
 	}
 	root, base, err := compared(ctx, "")
 	if err != nil {
 		return err
 	}
-	// Go gives every major version from the second on a path of its own.
+	// From v2 on, the module path of Go contains the major version.
 	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		return err
 	}
 	path := modfile.ModulePath(data)
 	if _, major, _ := module.SplitPathVersion(path); module.CheckPathMajor(version, major) != nil {
-		return fmt.Errorf("the module path %s does not go with %s", path, version)
+		return fmt.Errorf("the module path %s does not allow %s", path, version)
 	}
 	if base == "" {
 		fmt.Fprintf(stdout, "%s may be the first release.\n", version)
@@ -112,7 +110,7 @@ func allow(ctx context.Context, version string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var needed, because string // the kind of step, and the first change that asks for it
+	var needed, because string // the kind of version, and the first change that requires it
 	for _, c := range changes {
 		if c.breaking {
 			needed, because = "major", c.name
@@ -123,7 +121,7 @@ func allow(ctx context.Context, version string, stdout io.Writer) error {
 		}
 	}
 	sameMajor, sameMinor := semver.Major(version) == semver.Major(base), semver.MajorMinor(version) == semver.MajorMinor(base)
-	initial := semver.Major(base) == "v0" // where a minor step may break, and a patch may add
+	initial := semver.Major(base) == "v0" // a minor version may break users, and a patch may add
 	switch {
 	case needed == "major" && initial && sameMinor:
 		return fmt.Errorf("%s is too small a step from %s, which breaks: %s; the minor version has to change", version, base, because)
@@ -136,8 +134,8 @@ func allow(ctx context.Context, version string, stdout io.Writer) error {
 	return nil
 }
 
-// compared is the top directory of the repository and the revision to compare its files with: base, or else the last
-// release, or "" when there is none.
+// compared returns the top directory of the repository and the revision to compare its files with: base, or else the last
+// release, or "" if there is none.
 func compared(ctx context.Context, base string) (root, revision string, err error) {
 	if root, err = git(ctx, ".", "rev-parse", "--show-toplevel"); err != nil {
 		return "", "", err
@@ -181,7 +179,7 @@ func since(ctx context.Context, root, base string) (changes []change, err error)
 	return append(contract, api...), err
 }
 
-// announcements is what CHANGELOG.md says under "### Breaking" before its section on base.
+// announcements returns the text of CHANGELOG.md under "### Breaking" before its section on base.
 func announcements(path, base string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -1,8 +1,8 @@
-// Command lint-spec holds an OpenAPI document to the style rules of github.com/speakeasy-api/openapi/linter.
+// Command lint-spec checks an OpenAPI document against the rules of github.com/speakeasy-api/openapi/linter.
 //
 //	lint-spec config.yaml openapi.json
 //
-// All rules apply but those that the config switches off, each with a comment that says why. Any finding fails.
+// All rules apply except those that the config turns off, each with the reason in a comment. Any finding is a failure.
 package main
 
 import (
@@ -63,12 +63,12 @@ func run(ctx context.Context, configPath, documentPath string, stdout io.Writer)
 		fmt.Fprintf(stdout, "%s: %v\n", documentPath, finding)
 	}
 	if n := len(found.Results); n > 0 {
-		return fmt.Errorf("%s breaks the rules %d times: mend it, or switch a rule off in %s and say why", documentPath, n, configPath)
+		return fmt.Errorf("%s violates the rules %d times: fix it, or turn a rule off in %s with the reason", documentPath, n, configPath)
 	}
 	return nil
 }
 
-// checkReasons refuses a rule that is switched off without a comment.
+// checkReasons rejects a rule that is turned off without a comment.
 func checkReasons(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func checkReasons(path string) error {
 	var faults []error
 	for _, rule := range config.Rules {
 		if rule.HeadComment == "" && rule.LineComment == "" {
-			faults = append(faults, fmt.Errorf("%s:%d: say in a comment why the rule is switched off", path, rule.Line))
+			faults = append(faults, fmt.Errorf("%s:%d: add a comment with the reason why the rule is off", path, rule.Line))
 		}
 	}
 	return errors.Join(faults...)

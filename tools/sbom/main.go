@@ -1,6 +1,5 @@
-// Command sbom lists, as CycloneDX JSON, the modules that were linked into the Go program on standard input, which has
-// to be a file. The list comes from the program itself, so it holds what is in it and nothing else, and is the same
-// text each time.
+// Command sbom prints a CycloneDX SBOM, as JSON, of the modules that are linked into the Go program on standard input,
+// which has to be a file. It reads the build information of the program, so the list is exact and reproducible.
 //
 //	sbom VERSION <PROGRAM >PROGRAM.cdx.json
 package main
@@ -28,15 +27,15 @@ func main() {
 	}
 }
 
-// program is the executable, read twice: for what the linker noted in it, and for its hash.
-type program interface {
+// executable is read twice: for its build information, and for its hash.
+type executable interface {
 	io.Reader
 	io.ReaderAt
 }
 
-func run(args []string, program program, out io.Writer) error {
+func run(args []string, program executable, out io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("say the version of the program on standard input: sbom VERSION <PROGRAM")
+		return errors.New("usage: sbom VERSION <PROGRAM")
 	}
 	info, err := buildinfo.Read(program)
 	if err != nil {
@@ -79,7 +78,7 @@ func component(kind cyclonedx.ComponentType, module debug.Module) cyclonedx.Comp
 	if c.Group == "." {
 		c.Group = ""
 	}
-	// What go.sum says of the module: the hash of its files' hashes.
+	// The hash in go.sum: the hash of the hashes of the module's files.
 	if sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(module.Sum, "h1:")); err == nil && len(sum) == sha256.Size {
 		c.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: hex.EncodeToString(sum)}}
 	}

@@ -16,13 +16,13 @@ if (response.ok) {
 } else {
   process.exitCode = 1;
   if (typeof error !== "object") {
-    // No answer of the contract: something stands between us and the API.
+    // The answer is not from the API, but from a proxy, for example.
     console.log(`${response.status}`);
   } else if ("error_code" in error) {
-    // 403, 404 and 500 have one shape: a code for programs and a sentence for people.
+    // 403, 404 and 500 have the same shape: a code for programs and a message for people.
     console.log(`${response.status} ${error.error_code}: ${error.message}`);
   } else {
-    // 422 says which part of the request is wrong.
+    // 422 names the invalid part of the request.
     for (const { loc, msg } of error.detail ?? []) {
       console.log(`${response.status} ${loc.join(".")}: ${msg}`);
     }
