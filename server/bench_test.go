@@ -158,7 +158,7 @@ func bareEcho(err error) http.Handler {
 
 // uncontracted is the server with authentication instead of the contract layer.
 func uncontracted(b *testing.B, implementation *operations, options Options) http.Handler {
-	loaded, err := loadContract(api.Document, options)
+	loaded, _, err := loadContract(api.Document, options)
 	if err != nil {
 		b.Fatal(err)
 	}

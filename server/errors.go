@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
@@ -26,12 +27,6 @@ const (
 	bodyNotImplemented   = `{"status":"error","error_code":"NOT_IMPLEMENTED","message":"Not Implemented"}`
 	bodyInternal         = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
 )
-
-// notImplemented is the error of an operation that is generated from the contract but not written yet.
-type notImplemented interface {
-	error
-	NotImplemented() string // the name of the operation
-}
 
 // errorWriter turns errors into responses. It is the only writer of error bodies: the client gets a constant, the cause
 // goes to the log.
@@ -94,7 +89,7 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		return http.StatusUnprocessableEntity, validationError(invalid.Violations)
 	}
 	contract.ServerAnswer(c)
-	if _, ok := errors.AsType[notImplemented](err); ok {
+	if _, ok := errors.AsType[*apitype.NotImplementedError](err); ok {
 		return http.StatusNotImplemented, []byte(bodyNotImplemented)
 	}
 	w.log(ctx, err)

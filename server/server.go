@@ -82,10 +82,11 @@ func New(options Options) (http.Handler, error) {
 
 // newHandler serves document with the given implementation. Tests pass documents and implementations of their own.
 func newHandler(document []byte, implementation apiserver.StrictServerInterface, options Options) (http.Handler, error) {
-	loaded, err := loadContract(document, options)
+	loaded, findings, err := loadContract(document, options)
 	if err != nil {
 		return nil, err
 	}
+	logIncomplete(loaded, findings, implementation, options.Logger)
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
@@ -110,11 +111,11 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 	return e, nil
 }
 
-// loadContract compiles document with the authentication of auth.go. It logs one line about what the document lacks.
-func loadContract(document []byte, options Options) (*contract.Contract, error) {
+// loadContract compiles document with the authentication of auth.go. It also returns the warnings of the reader.
+func loadContract(document []byte, options Options) (*contract.Contract, []contract.Finding, error) {
 	read, findings := contract.Read(document)
 	if read == nil {
-		return nil, fmt.Errorf("load the contract: %w", contract.Errors(findings))
+		return nil, findings, fmt.Errorf("load the contract: %w", contract.Errors(findings))
 	}
 	loaded, err := contract.New(read, contract.Options{
 		Authenticate: authenticator{keys: options.Keys, now: options.Now}.authenticate,
@@ -123,24 +124,29 @@ func loadContract(document []byte, options Options) (*contract.Contract, error) 
 		Fallback:     []byte(bodyInternal),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load the contract: %w", err)
+		return nil, findings, fmt.Errorf("load the contract: %w", err)
 	}
 	for _, scheme := range loaded.SecuritySchemes() {
 		if scheme.Type != "http" || !strings.EqualFold(scheme.Scheme, "bearer") {
-			return nil, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", scheme.Name)
+			return nil, findings, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", scheme.Name)
 		}
 	}
+	return loaded, findings, nil
+}
+
+// logIncomplete logs one line if the document or the implementation is incomplete.
+func logIncomplete(loaded *contract.Contract, warnings []contract.Finding, implementation apiserver.StrictServerInterface, logger *slog.Logger) {
+	missing := apitype.Unimplemented(implementation, apiserver.Unimplemented{})
 	undeclared := 0
 	for _, operation := range loaded.Operations() {
 		if !operation.Declares(http.StatusInternalServerError) || operation.RequiresAuthentication() && !operation.Declares(http.StatusForbidden) {
 			undeclared++
 		}
 	}
-	if len(findings) > 0 || undeclared > 0 {
-		options.Logger.Warn("contract incomplete", slog.Int("warnings", len(findings)),
-			slog.Int("operations_without_403_or_500", undeclared))
+	if len(warnings) > 0 || undeclared > 0 || len(missing) > 0 {
+		logger.Warn("contract incomplete", slog.Int("warnings", len(warnings)),
+			slog.Int("operations_without_403_or_500", undeclared), slog.Int("operations_not_implemented", len(missing)))
 	}
-	return loaded, nil
 }
 
 // rejectOtherRoutes answers 404 and 405 for what the document does not have, including OPTIONS, which echo's router would
