@@ -102,7 +102,7 @@ func (r *reader) identify(s *node) {
 		}
 	}
 	s.remove("$schema")
-	for _, name := range [...]string{"allOf", "anyOf", "oneOf", "prefixItems", "enum"} {
+	for _, name := range [...]string{"allOf", "anyOf", "oneOf", "prefixItems"} {
 		if value, ok := s.get(name); ok && len(value.([]any)) == 0 {
 			r.warn(s, name, "empty", "an empty %s is ignored", name)
 			s.remove(name)
