@@ -2,21 +2,19 @@ package contract
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// collector makes violations of the errors of one validation.
+// collector turns the errors of one validation into violations.
 type collector struct {
-	offsets    map[string]int // of the schemas in the document
+	offsets    map[string]int // of the keywords, in the order of the document
 	in, name   string
 	violations []Violation
 }
@@ -29,8 +27,8 @@ func (c *collector) add(v Violation) {
 	c.violations = append(c.violations, v)
 }
 
-// collect adds the violations of a tree of errors: of wrappers ($ref, allOf, ...) only what they wrap, of anyOf and oneOf
-// also that none of their schemas fits.
+// collect adds the violations of a tree of errors. Wrappers such as $ref and allOf only contribute what they wrap. anyOf
+// and oneOf contribute a violation of their own and those of their schemas.
 func (c *collector) collect(e *jsonschema.ValidationError) {
 	pointer := pointerTo(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
@@ -54,10 +52,10 @@ func (c *collector) collect(e *jsonschema.ValidationError) {
 			Pointer: pointer + "/" + escapeToken(k.Property), Keyword: "propertyNames",
 			Message: "Object should not have a member of this name", Err: e,
 		})
-		return // what is wrong with the name has no place in the value
+		return // the causes are about the name, which has no place in the value
 	case *kind.Contains, *kind.MinContains:
 		c.add(Violation{Pointer: pointer, Keyword: keyword(k), Message: message(k), Err: e})
-		return // why each of the items is no match
+		return // the causes are why each item does not match
 	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
 	case *kind.Format:
 		c.add(Violation{
@@ -87,8 +85,8 @@ func (c *collector) missing(pointer string, names []string, keyword string, err 
 	}
 }
 
-// rank is the place of the broken keyword in the document. The errors of the properties of one object are in no order of
-// their own: the compiled schema keeps its properties in a map.
+// rank returns the document offset of the violated keyword. The library keeps properties in a map, so that its errors
+// come in no particular order.
 func (c *collector) rank(e *jsonschema.ValidationError) int {
 	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
 	pointer, err := url.PathUnescape(fragment)
@@ -101,7 +99,7 @@ func (c *collector) rank(e *jsonschema.ValidationError) int {
 	return c.offsets[pointer]
 }
 
-// compareTokens orders the tokens of pointers, indices of arrays by number.
+// compareTokens compares tokens of JSON pointers, and array indices by number.
 func compareTokens(a, b string) int {
 	i, errA := strconv.Atoi(a)
 	j, errB := strconv.Atoi(b)
@@ -126,7 +124,7 @@ func keyword(k jsonschema.ErrorKind) string {
 	return "schema"
 }
 
-// message says what is wanted, never what was got.
+// message describes what the schema wants. It never contains the value.
 func message(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
@@ -193,65 +191,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// walk validates with kin-openapi's walker, which has an order of its own that is the same every time.
-func (s *schema) walk(value any, in, name string, visit openapi3.SchemaValidationOption) []Violation {
-	options := s.walking
-	if visit != nil {
-		options = append(slices.Clip(options), visit)
-	}
-	err := s.walked.VisitJSON(value, options...)
-	if err == nil {
-		return nil
-	}
-	c := collector{in: in, name: name}
-	c.collectWalked(err)
-	return c.violations
-}
-
-func (c *collector) collectWalked(err error) {
-	//nolint:errorlint // errors.As finds the errors of the parts of allOf and oneOf, within the error of the whole
-	if many, ok := err.(openapi3.MultiError); ok {
-		for _, err := range many {
-			c.collectWalked(err)
-		}
-		return
-	}
-	//nolint:errorlint // as above
-	e, ok := err.(*openapi3.SchemaError)
-	if !ok {
-		c.add(Violation{Keyword: "schema", Message: "Input should fit the declared schema", Err: err})
-		return
-	}
-	var parts openapi3.MultiError // of allOf, or of oneOf when none fits
-	if e.Origin != nil && errors.As(e.Origin, &parts) && e.SchemaField == "allOf" {
-		c.collectWalked(parts)
-		return
-	}
-	v := Violation{Pointer: pointerTo(e.JSONPointer()), Keyword: e.SchemaField, Err: err}
-	switch v.Keyword {
-	case "required":
-		v.Message = "Field required"
-	case "format":
-		v.Format = e.Schema.Format
-		v.Message = "Input should be a valid " + v.Format
-		if e.Origin != nil {
-			v.Err = e.Origin
-		}
-	case "type", "nullable":
-		v.Keyword = "type"
-		v.Message = typeMessage(e.Schema.Type.Slice())
-	case "properties", "additionalProperties":
-		v.Keyword = "additionalProperties"
-		v.Message = "Extra inputs are not permitted"
-	case "anyOf", "oneOf":
-		v.Message = "Input should fit one of the alternatives"
-	default:
-		v.Message = "Input should fit the declared " + v.Keyword
-	}
-	c.add(v)
-	if parts != nil {
-		c.collectWalked(parts)
-	}
 }

@@ -2,7 +2,9 @@ package contract
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -198,6 +200,84 @@ func FuzzAcceptor(f *testing.F) {
 		}
 		if err := s.compiled.Validate(value); err != nil {
 			t.Fatalf("%q is accepted, but %v", text, err)
+		}
+	})
+}
+
+// list is a JSON list of 100 records of an everyday schema, 18 KB.
+func list(b *testing.B) (s *schema, text []byte) {
+	b.Helper()
+	const record = `{"type":"object","required":["id","name","created_date","restricted"],"additionalProperties":false,"properties":{
+		"id":{"type":"string","format":"uuid"},"creator_id":{"type":"string","format":"uuid"},
+		"name":{"type":"string","minLength":1,"maxLength":64},"created_date":{"type":"string","format":"date-time"},
+		"last_four_digits":{"type":"string","pattern":"^[A-Za-z0-9]{4}$"},"restricted":{"type":"boolean"},
+		"calls":{"type":"integer","minimum":0},"permissions":{"anyOf":[{"type":"array","items":{"type":"string"}},{"type":"null"}]}}}`
+	c, err := Compile([]byte(`{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/":{"get":{"responses":{"200":{"description":"",
+		"content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/Record"}}}}}}}}},
+		"components":{"schemas":{"Record":`+record+`}}}`), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 100 {
+		text = fmt.Appendf(text, `,{"id":"018f2b5e-0000-7000-8000-%012d","name":"key %d","created_date":"2026-01-02T03:04:05Z","restricted":true,`+
+			`"calls":%d,"last_four_digits":"aB%02d","permissions":["calls.view"]}`, i, i, i*1000, i)
+	}
+	text[0] = '['
+	r := c.operations[0].response(200)
+	return r.content.schemas[r.content.declared["application/json"]], append(text, ']')
+}
+
+// BenchmarkList has what the validation of a response may cost, and what its encoding costs.
+func BenchmarkList(b *testing.B) {
+	s, text := list(b)
+	b.Run("accept", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if !s.quick.accepts(text) {
+				b.Fatal("not accepted")
+			}
+		}
+	})
+	b.Run("decode and validate", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		b.ReportAllocs()
+		for b.Loop() {
+			value, err := decodeJSON(text)
+			if err != nil || s.compiled.Validate(value) != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := decodeJSON(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("encode", func(b *testing.B) {
+		type record struct {
+			ID         string   `json:"id"`
+			Name       string   `json:"name"`
+			Created    string   `json:"created_date"`
+			Restricted bool     `json:"restricted"`
+			Calls      int      `json:"calls"`
+			Digits     string   `json:"last_four_digits"`
+			Permitted  []string `json:"permissions"`
+		}
+		var records []record
+		if err := json.Unmarshal(text, &records); err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(len(text)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if again, err := json.Marshal(records); err != nil || len(again) != len(text) {
+				b.Fatal(err)
+			}
 		}
 	})
 }

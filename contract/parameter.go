@@ -97,7 +97,7 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 	}
 	decoding.Schema = refuseAll(model.Schema.Value)
 	p.plain = isPlain(model)
-	p.schema, err = c.compile(pointer+"/schema", model.Schema.Value)
+	p.schema, err = c.compile(pointer + "/schema")
 	return p, err
 }
 
@@ -214,7 +214,7 @@ func (p *parameter) check(s *source) []Violation {
 	if !validText(value) {
 		return []Violation{undecodable(p.in, p.name, "Input should be valid UTF-8", errNotUTF8)}
 	}
-	return p.schema.validate(value, p.in, p.name, nil)
+	return p.schema.validate(value, p.in, p.name)
 }
 
 func (p *parameter) missing() []Violation {

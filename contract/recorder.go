@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // recorder replaces the writer of a response until the response is known to be valid. It holds back a JSON body until
@@ -194,7 +192,7 @@ func (r *recorder) verdict() *ResponseError {
 			violations = append(violations, undecodable("body", "", "Body should be valid JSON", err))
 			break
 		}
-		violations = append(violations, r.schema.validate(value, "body", "", openapi3.VisitAsResponse())...)
+		violations = append(violations, r.schema.validate(value, "body", "")...)
 	}
 	if len(violations) == 0 {
 		return nil

@@ -48,7 +48,7 @@ func (c *compiler) mediaSchema(pointer string, media *openapi3.MediaType) (*sche
 	if err != nil || media.Schema == nil {
 		return nil, err
 	}
-	return c.compile(pointer+"/schema", media.Schema.Value)
+	return c.compile(pointer + "/schema")
 }
 
 func (o *Operation) compileBody(c *compiler, pointer string) error {
@@ -129,7 +129,7 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 	} else if value, err = decodeBody(data, r.Header, media); err != nil {
 		return []Violation{undecodable("body", "", "Input should be of the declared media type", err)}, nil
 	}
-	return declared.validate(value, "body", "", openapi3.VisitAsRequest()), nil
+	return declared.validate(value, "body", ""), nil
 }
 
 var wrongMediaType = Violation{
@@ -217,8 +217,7 @@ func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any
 func validNumbers(value any) bool {
 	switch v := value.(type) {
 	case json.Number:
-		_, exponent, ok := strings.Cut(strings.ToLower(v.String()), "e")
-		return !ok || validExponent(exponent)
+		return validNumber(v.String())
 	case []any:
 		return !slices.ContainsFunc(v, func(item any) bool { return !validNumbers(item) })
 	case map[string]any:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
@@ -18,8 +17,6 @@ type schema struct {
 	compiled *jsonschema.Schema
 	quick    *acceptor
 	offsets  map[string]int // of the keywords in the document, by their place in the compiled resource
-	walked   *openapi3.Schema
-	walking  []openapi3.SchemaValidationOption
 }
 
 // compiler compiles the schemas of one document.
@@ -201,7 +198,7 @@ func (b *resourceBuilder) schema(location string, value any) any {
 }
 
 // compile returns the outermost schema at pointer, ready for validation.
-func (c *compiler) compile(pointer string, _ *openapi3.Schema) (*schema, error) {
+func (c *compiler) compile(pointer string) (*schema, error) {
 	s := &schema{offsets: c.offsets}
 	// Most schemas of an operation are nothing but a reference. They share what is compiled and its acceptor.
 	value, _ := c.document.at(pointer)
@@ -264,11 +261,8 @@ func (d *Document) example(pointer string) []byte {
 	return nil
 }
 
-// validate is how value breaks the schema, in the order of the document.
-func (s *schema) validate(value any, in, name string, visit openapi3.SchemaValidationOption) []Violation {
-	if s.compiled == nil {
-		return s.walk(value, in, name, visit)
-	}
+// validate returns the violations of value, in the order of the document.
+func (s *schema) validate(value any, in, name string) []Violation {
 	c := collector{offsets: s.offsets, in: in, name: name}
 	var err error
 	if !matchInTime(func() { err = s.compiled.Validate(value) }) {
