@@ -53,7 +53,7 @@ func newNames() *names {
 	}
 }
 
-func (n *names) note(path []string, message string) { n.notes[strings.Join(path, ".")] = message }
+func (n *names) note(path []string, message string) { n.notes[strings.Join(path, " ")] = message }
 
 // maxName is the longest Go name of a component that a person can use.
 const maxName = 60

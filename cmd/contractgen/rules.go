@@ -79,6 +79,7 @@ func repairText(s *openapi3.Schema, path []string, note func(path []string, mess
 	for name := range s.Properties {
 		if unprintable(name) {
 			note(path, fmt.Sprintf("the property %q cannot be a field of a Go struct", name))
+			s.Properties = nil
 			replace(s, anyType)
 			return
 		}
