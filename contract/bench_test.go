@@ -9,7 +9,6 @@ import (
 
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/contract"
-	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // discarding is a ResponseWriter that costs nothing, so that the benchmarks measure the layer.
@@ -27,7 +26,7 @@ func BenchmarkNotFound(b *testing.B) {
 	}
 	notFound := errorBody{"error", "API_KEY_NOT_FOUND", "Error from ApiKeyNotFoundException"}
 	c, err := contract.Compile(api.Document, contract.Options{
-		Authenticate: allow, Formats: map[string]func(string) error{"uuid": apitype.CheckUUID},
+		Authenticate: allow,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -13,13 +13,12 @@ import (
 
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/contract"
-	"github.com/diga-io/diga-api/gen/apitype"
 )
 
 // TestPublished holds the published document to what the layer is for.
 func TestPublished(t *testing.T) {
 	const id = "018f2b5e-0000-7000-8000-000000000000"
-	options := contract.Options{Authenticate: allow, Formats: map[string]func(string) error{"uuid": apitype.CheckUUID}}
+	options := contract.Options{Authenticate: allow}
 	s := newService(t, string(api.Document), options, nil)
 	s.answer = func(_ error, status int, c echo.Context) error {
 		if status == http.StatusUnprocessableEntity {

@@ -124,7 +124,6 @@ func verdicts(document []byte, exchanges []exchange) ([]string, error) {
 			}
 			return nil
 		},
-		Formats: map[string]func(string) error{"uuid": apitype.CheckUUID},
 	})
 	if err != nil {
 		return nil, err
