@@ -18,7 +18,9 @@ func (r *reader) checkSchemas(d *Document) {
 		r.reportUncompilable(d, err)
 		return
 	}
-	r.checkValues(c, "", d.root, "document", nil)
+	if !r.failed {
+		r.checkValues(c, "", d.root, "document", nil)
+	}
 }
 
 // checkValues checks the defaults and examples in everything below an object at a pointer. The location is where the

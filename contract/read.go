@@ -272,7 +272,9 @@ func (r *reader) visit(o *node, kind string, at *place) {
 		memberKind, known := memberKind(kind, m.name)
 		if !known {
 			r.unknown(o, kind, m.name)
-			kept = append(kept, m)
+			if !isMistaken(kind, m.name) {
+				kept = append(kept, m)
+			}
 			continue
 		}
 		value, ok := r.fit(o, at.below(m.name, m.offset), m.value, memberKind)
@@ -367,6 +369,18 @@ func (r *reader) reportIgnored() {
 		}
 		r.report(Warning, u.pointer, u.offset, "keyword", "the %s has the unknown keyword %q, which is ignored%s", key.kind, key.name, more)
 	}
+}
+
+// isMistaken reports whether kin-openapi would take an unknown keyword for one of its own, whose value has to be of some
+// type: it ignores case.
+func isMistaken(kind, name string) bool {
+	for known := range shapes[kind] {
+		if strings.EqualFold(known, name) {
+			return true
+		}
+	}
+	return kind == "schema" && strings.EqualFold(name, "allowEmptyValue") ||
+		kind == "header" && (strings.EqualFold(name, "name") || strings.EqualFold(name, "in"))
 }
 
 // misspelled returns the keyword that an unknown one is close to.

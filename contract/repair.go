@@ -19,8 +19,8 @@ func (r *reader) inlinePathItems() {
 		r.refs = slices.Delete(r.refs, i, i+1)
 		i--
 		target, _ := r.find(o, "path item")
-		o.remove("$ref")
 		if target == nil {
+			o.remove("$ref")
 			continue
 		}
 		item := clone(target).(*node)
@@ -38,7 +38,10 @@ func (r *reader) inlinePathItems() {
 				}
 			}
 		}
-		item.remove("$ref")
+		if item.find("$ref") >= 0 {
+			r.err(o, "", "cycle", "the reference leads in a circle")
+			item.remove("$ref")
+		}
 		if strings.Contains(o.pointer, "/callbacks/") {
 			// The copy of a callback would contain a copy of itself.
 			for _, m := range item.members {
@@ -48,6 +51,7 @@ func (r *reader) inlinePathItems() {
 			}
 		}
 		r.quiet = true
+		o.remove("$ref")
 		r.visit(item, "path item", placeOf(o))
 		r.quiet = false
 		for _, m := range item.members {
@@ -205,16 +209,13 @@ func (r *reader) deref(o *node) *node {
 func (r *reader) findCycles() {
 	const visiting, done = 1, 2
 	state := make(map[*node]int)
+	costs := make(map[*node]cost)
 	var stack []*node
 	var visit func(o *node)
-	follow := func(o, target *node) {
+	follow := func(target *node) {
 		switch state[target] {
 		case visiting:
-			if !r.breakCycle(append(stack[slices.Index(stack, target):], target)) {
-				r.err(o, "$ref", "cycle", "the reference leads in a circle, so that nothing can be decided about a value")
-				o.remove("$ref")
-				delete(r.targets, o)
-			}
+			r.breakCycle(append(slices.Clone(stack[slices.Index(stack, target):]), target))
 		case 0:
 			visit(target)
 		}
@@ -222,19 +223,27 @@ func (r *reader) findCycles() {
 	visit = func(o *node) {
 		state[o] = visiting
 		stack = append(stack, o)
+		own := cost{depth: 1, schemas: 1}
 		defer func() {
 			state[o] = done
 			stack = stack[:len(stack)-1]
+			if own.depth > maxDepth || own.schemas > maxSchemas {
+				r.err(o, "", "cost", "more than %d schemas, or a chain of more than %d, apply to one value", maxSchemas, maxDepth)
+				own = cost{}
+			}
+			costs[o] = own
 		}()
 		if target := r.targets[o]; target != nil {
-			follow(o, target)
+			follow(target)
+			own.add(costs[target])
 		}
 		if o.kind != "schema" {
 			return
 		}
 		below := func(value any) {
-			if s, ok := value.(*node); ok && state[s] == 0 {
-				visit(s)
+			if s, ok := value.(*node); ok {
+				follow(s)
+				own.add(costs[s])
 			}
 		}
 		for _, name := range inPlace {
@@ -264,44 +273,69 @@ func (r *reader) findCycles() {
 	}
 }
 
-// breakCycle mends the cycle that authors write to express inheritance: the base lists its variants in oneOf or anyOf, and
-// each variant refers to the base in allOf. The variants get a base without the list. The last of the cycle is the first.
-func (r *reader) breakCycle(cycle []*node) bool {
+// maxSchemas bounds how many schemas a validator applies to one value, which doubles with every level of a document that
+// refers to each level twice.
+const maxSchemas = 100_000
+
+// cost is what it costs to decide about one value.
+type cost struct{ depth, schemas int }
+
+func (c *cost) add(part cost) {
+	c.depth = max(c.depth, part.depth+1)
+	c.schemas += part.schemas
+}
+
+// breakCycle removes a reference from a cycle, of which the last element is the first. That is an error, apart from the
+// cycle that authors write to express inheritance: the base lists its variants in oneOf or anyOf, and each variant refers
+// to the base in allOf. The variants get a base without the list.
+func (r *reader) breakCycle(cycle []*node) {
+	var broken *node
 	for i, o := range cycle[:len(cycle)-1] {
 		base := cycle[i+1]
-		if o.kind != "schema" || r.targets[o] != base || base.find("oneOf") < 0 && base.find("anyOf") < 0 {
+		if r.targets[o] != base {
+			continue
+		}
+		broken = o
+		if o.kind != "schema" || base.find("oneOf") < 0 && base.find("anyOf") < 0 {
 			continue
 		}
 		r.warn(o, "$ref", "cycle", "the reference leads back to a schema that lists this one; it is read without that list")
-		c := newNode(base)
-		for _, m := range base.members {
-			if m.name != "oneOf" && m.name != "anyOf" && m.name != "discriminator" && m.name != "$anchor" {
-				c.set(m.name, clone(m.value))
-			}
-		}
-		o.remove("$ref")
-		delete(r.targets, o)
-		before := len(r.refs)
-		r.quiet = true
-		r.visit(c, "schema", placeOf(base))
-		r.quiet = false
-		for _, ref := range r.refs[before:] {
-			if target, ok := r.find(ref, ref.kind); ok {
-				r.targets[ref] = target
-			}
-		}
-		for _, m := range c.members {
-			if o.find(m.name) < 0 {
-				o.set(m.name, m.value)
-			}
-		}
-		if target := r.targets[c]; target != nil {
-			r.targets[o] = target
-			delete(r.targets, c)
-		}
-		return true
+		r.inlineBase(o, base)
+		return
 	}
-	return false
+	r.err(broken, "$ref", "cycle", "the reference leads in a circle, so that nothing can be decided about a value")
+	broken.remove("$ref")
+	delete(r.targets, broken)
+}
+
+// inlineBase replaces the reference of o with what base says apart from its variants.
+func (r *reader) inlineBase(o, base *node) {
+	c := newNode(base)
+	for _, m := range base.members {
+		if m.name != "oneOf" && m.name != "anyOf" && m.name != "discriminator" && m.name != "$anchor" {
+			c.set(m.name, clone(m.value))
+		}
+	}
+	o.remove("$ref")
+	delete(r.targets, o)
+	before := len(r.refs)
+	r.quiet = true
+	r.visit(c, "schema", placeOf(base))
+	r.quiet = false
+	for _, ref := range r.refs[before:] {
+		if target, ok := r.find(ref, ref.kind); ok {
+			r.targets[ref] = target
+		}
+	}
+	for _, m := range c.members {
+		if o.find(m.name) < 0 {
+			o.set(m.name, m.value)
+		}
+	}
+	if target := r.targets[c]; target != nil {
+		r.targets[o] = target
+		delete(r.targets, c)
+	}
 }
 
 // placeOf returns the place where o was published.
@@ -373,7 +407,7 @@ func (r *reader) nameComponents() {
 		}
 		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind}
 		target.set("$ref", reference("/components/"+sections[kind]+"/"+name))
-		delete(r.targets, target)
+		r.targets[target] = &component
 		return name
 	}
 	for i := 0; i < len(r.refs); i++ {
