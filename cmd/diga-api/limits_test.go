@@ -2,40 +2,54 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// impatient are limits that a test can wait for, and that honest callers keep also on a busy machine.
-var impatient = limits{
-	header:      time.Second,
-	read:        2 * time.Second,
-	request:     time.Second,
-	write:       time.Second,
-	idle:        time.Second,
-	headerBytes: 1 << 10,
-	connections: 50,
+// pipes is a listener whose connections are in memory, so that the time of a test with them is that of its bubble.
+type pipes struct {
+	dialed chan net.Conn
+	closed chan struct{}
+	once   sync.Once
 }
 
-// limited serves within limits. It answers when it has read the body.
-func limited(t *testing.T, l limits) (*httptest.Server, *connections) {
-	t.Helper()
-	connections := newConnections(l.connections)
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.dialed:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return new(net.UnixAddr) }
+
+// limitedServer serves within limits. Its handler responds when it has read the body.
+type limitedServer struct {
+	*http.Server
+	listener    *pipes
+	connections *connections
+}
+
+// serveLimited starts a server with the limits of production and few connections. The test has to close it.
+func serveLimited(most int) *limitedServer {
+	l := defaultLimits
+	l.connections = most
 	large := strings.Repeat("x", 1<<20)
-	s := httptest.NewUnstartedServer(nil)
-	s.Config = newAPIServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusRequestTimeout)
 			return
@@ -43,97 +57,108 @@ func limited(t *testing.T, l limits) (*httptest.Server, *connections) {
 		if r.URL.Path == "/large" {
 			io.WriteString(w, large)
 		}
-	}), l, connections, slog.New(slog.DiscardHandler))
-	// Not Start, which puts its own bookkeeping in the place of ConnState.
-	go s.Config.Serve(s.Listener)
-	t.Cleanup(func() { s.Config.Close() })
-	s.URL = "http://" + s.Listener.Addr().String()
-	return s, connections
-}
-
-func dial(t *testing.T, s *httptest.Server) net.Conn {
-	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	})
+	conns := newConnections(most)
+	s := &limitedServer{
+		newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)),
+		&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
+		conns,
 	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute)) // longer than any limit: only the server ends it
-	return conn
+	go s.Serve(s.listener)
+	return s
 }
 
-// Attackers of each kind, as many as there may be connections, are cut off, while others are served.
-func TestSlowCallersAreCutOff(t *testing.T) {
+// dial opens a connection. It has a deadline beyond all limits, so that only the server ends it.
+func (s *limitedServer) dial() net.Conn {
+	client, server := net.Pipe()
+	client.SetDeadline(time.Now().Add(time.Hour))
+	s.listener.dialed <- server
+	return client
+}
+
+// As many slow clients of each kind as there may be connections are disconnected at the limit, and others are served all
+// the while.
+func TestSlowClientsAreDisconnected(t *testing.T) {
 	trickle := func(conn net.Conn, begin, more string) {
-		if _, err := io.WriteString(conn, begin); err != nil {
-			return
-		}
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for range tick.C {
-			if _, err := io.WriteString(conn, more); err != nil {
-				return
-			}
+		for _, err := io.WriteString(conn, begin); err == nil; _, err = io.WriteString(conn, more) {
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	for name, attack := range map[string]func(net.Conn){
-		"silence":     func(net.Conn) {},
-		"slow header": func(conn net.Conn) { trickle(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "a") },
-		"slow body": func(conn net.Conn) {
+	for name, test := range map[string]struct {
+		attack func(net.Conn)
+		limit  time.Duration
+	}{
+		"silence":     {func(net.Conn) {}, defaultLimits.header},
+		"slow header": {func(conn net.Conn) { trickle(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "a") }, defaultLimits.header},
+		"slow body": {func(conn net.Conn) {
 			trickle(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "a")
-		},
-		"idle":        func(conn net.Conn) { io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") },
-		"long header": func(conn net.Conn) { io.WriteString(conn, "GET / HTTP/1.1\r\nX: "+strings.Repeat("a", 8<<10)) },
+		}, defaultLimits.read},
+		"idle": {func(conn net.Conn) { io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }, defaultLimits.idle},
+		"long header": {func(conn net.Conn) {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nX: "+strings.Repeat("a", 2*defaultLimits.headerBytes))
+		}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, _ := limited(t, impatient)
-			var attackers sync.WaitGroup
-			for range impatient.connections - 5 { // leaves room for the others, as slow bodies do not give way
-				conn := dial(t, s)
-				attackers.Go(func() { attack(conn) })
-				attackers.Go(func() {
-					if _, err := io.Copy(io.Discard, conn); timedOut(err) {
-						t.Error("not cut off")
+			synctest.Test(t, func(t *testing.T) {
+				const most = 50
+				s := serveLimited(most)
+				defer s.Close()
+				began := time.Now()
+				var attackers sync.WaitGroup
+				for range most - 1 { // leaves one for others, because slow bodies do not give way
+					conn := s.dial()
+					attackers.Go(func() { test.attack(conn) })
+					attackers.Go(func() {
+						io.Copy(io.Discard, conn)
+						// net/http lingers for half a second after a response that it sends to a client that still writes.
+						if took := time.Since(began); took < test.limit || took > test.limit+time.Second {
+							t.Errorf("disconnected after %s, the limit is %s", took, test.limit)
+						}
+						conn.Close()
+					})
+				}
+				over := make(chan struct{})
+				go func() { attackers.Wait(); close(over) }()
+				client := &http.Client{Transport: &http.Transport{
+					DialContext: func(context.Context, string, string) (net.Conn, error) { return s.dial(), nil },
+				}}
+				defer client.CloseIdleConnections()
+				for served := 0; ; served++ {
+					response, err := client.Get("http://server")
+					if err != nil {
+						t.Fatalf("another client after %d responses: %v", served, err)
 					}
-					conn.Close()
-				})
-			}
-			over := make(chan struct{})
-			go func() { attackers.Wait(); close(over) }()
-			client := &http.Client{Transport: new(http.Transport)}
-			defer client.CloseIdleConnections()
-			for served := 0; ; served++ {
-				response, err := client.Get(s.URL)
-				if err != nil {
-					t.Fatalf("another caller after %d answers: %v", served, err)
+					io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+					select {
+					case <-over:
+						return
+					case <-time.After(100 * time.Millisecond):
+					}
 				}
-				io.Copy(io.Discard, response.Body)
-				response.Body.Close()
-				select {
-				case <-over:
-					return
-				default:
-				}
-			}
+			})
 		})
 	}
 }
 
-// Who asks for much and reads nothing is cut off.
-func TestSlowReaderIsCutOff(t *testing.T) {
-	s, _ := limited(t, impatient)
-	conn := dial(t, s)
-	for {
-		if _, err := io.WriteString(conn, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"); timedOut(err) {
-			t.Fatal("not cut off")
-		} else if err != nil {
-			return
+// A client that requests much and reads nothing is disconnected.
+func TestSlowReaderIsDisconnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveLimited(50)
+		defer s.Close()
+		conn := s.dial()
+		defer conn.Close()
+		for {
+			if _, err := io.WriteString(conn, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"); timedOut(err) {
+				t.Fatal("not disconnected")
+			} else if err != nil {
+				return
+			}
 		}
-	}
+	})
 }
 
-// timedOut says whether err comes from the deadline that the test set.
+// timedOut reports whether err comes from the deadline that the test set.
 func timedOut(err error) bool {
 	network, ok := errors.AsType[net.Error](err)
 	return ok && network.Timeout()
@@ -141,12 +166,13 @@ func timedOut(err error) bool {
 
 // When there are too many connections, the one that has been idle the longest gives way. When all are busy, the new
 // one is closed.
-func TestTooManyConnections(t *testing.T) {
-	patient := defaultLimits
-	patient.connections = 2
-	s, connections := limited(t, patient)
+func TestTooManyConnections(t *testing.T) { synctest.Test(t, testTooManyConnections) }
+
+func testTooManyConnections(t *testing.T) {
+	s := serveLimited(2)
+	defer s.Close()
 	busy, release := make(chan struct{}), make(chan struct{})
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/busy" {
 			busy <- struct{}{}
 			<-release
@@ -162,23 +188,21 @@ func TestTooManyConnections(t *testing.T) {
 		}
 		return err
 	}
-	// The server notes that a connection is idle only after the caller has the answer.
 	waiting := func(want int) {
 		t.Helper()
-		eventually(t, func() bool {
-			connections.mutex.Lock()
-			defer connections.mutex.Unlock()
-			return connections.waiting.Len() == want
-		})
+		synctest.Wait()
+		if got := s.connections.waiting.Len(); got != want {
+			t.Errorf("%d connections wait, want %d", got, want)
+		}
 	}
-	first, second := dial(t, s), dial(t, s)
+	first, second := s.dial(), s.dial()
 	for _, conn := range []net.Conn{first, second} {
 		if err := ask(conn, "/"); err != nil {
 			t.Error(err)
 		}
 		waiting(2)
 	}
-	third := dial(t, s)
+	third := s.dial()
 	if err := ask(third, "/"); err != nil {
 		t.Errorf("the third: %v", err)
 	}
@@ -191,7 +215,7 @@ func TestTooManyConnections(t *testing.T) {
 		go func() { answers <- ask(conn, "/busy") }()
 		<-busy
 	}
-	if err := ask(dial(t, s), "/"); err == nil || timedOut(err) {
+	if err := ask(s.dial(), "/"); err == nil || timedOut(err) {
 		t.Errorf("one too many among busy ones: %v", err)
 	}
 	close(release)
@@ -201,7 +225,7 @@ func TestTooManyConnections(t *testing.T) {
 		}
 	}
 	waiting(2)
-	if err := testutil.CollectAndCompare(connections, strings.NewReader(`
+	if err := testutil.CollectAndCompare(s.connections, strings.NewReader(`
 # HELP diga_http_connections Open connections to the API.
 # TYPE diga_http_connections gauge
 diga_http_connections 2
@@ -211,15 +235,5 @@ diga_http_connections_dropped_total{reason="idle"} 1
 diga_http_connections_dropped_total{reason="refused"} 1
 `)); err != nil {
 		t.Error(err)
-	}
-}
-
-// eventually waits until what happens elsewhere has happened.
-func eventually(t testing.TB, happened func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !happened(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not happen")
-		}
 	}
 }

@@ -22,12 +22,12 @@ import (
 // all of them busy.
 func TestMemory(t *testing.T) {
 	const connections, requests = 2000, 5
-	t.Setenv("GOMEMLIMIT", "98MiB") // as in deploy/
 	database := process.SQLite(t)
 	key := process.NewKey(t, database)
 	// The race detector takes several times the memory, so that this is the program as it is released.
 	cmd := process.Command(t, "serve", "--addr", "127.0.0.1:0", "--database-url", database, "--log-level", "error", "--request-timeout", "1m")
 	cmd.Path = process.Release(t)
+	cmd.Env = append(cmd.Env, "GOMEMLIMIT=98MiB") // as in deploy/
 	server := process.Start(t, cmd)
 	server.Await(t)
 	idle := peakMemory(t, server.Process.Pid)
