@@ -41,7 +41,7 @@ func (c *counted) transport() *http.Transport {
 
 // settle yields until done, or gives up after a while that is far too long.
 func settle(done func() bool) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); runtime.Gosched() {
 		if done() {
 			return true
 		}

@@ -211,7 +211,7 @@ func TestDelay(t *testing.T) {
 		<-written
 	})
 	calls.Wait()
-	if took := time.Since(start); took > 8*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 	for deadline := start.Add(time.Minute); runtime.NumGoroutine() > before && time.Now().Before(deadline); runtime.Gosched() {

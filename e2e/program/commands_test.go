@@ -3,8 +3,8 @@ package program_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -68,37 +68,55 @@ func TestSignalsStopIt(t *testing.T) {
 	}
 }
 
-// The printed lines are run as a person would run them; a second start works as well.
+// The requests of the printed lines get the printed status. A second start works as well.
 func TestDemo(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Fatal("curl is missing: apt-get install curl")
-	}
+	curl := regexp.MustCompile(`^curl -i -X DELETE(?: -H 'Authorization: (\S+ \S+)')? (\S+)$`)
 	database := process.SQLite(t)
-	for range 2 {
-		s := process.Serve(t, "--demo", "--database-url", database)
-		ran := 0
-		for i, line := range s.Lines {
-			if !strings.HasPrefix(line, "curl ") {
-				continue
-			}
-			ran++
-			line = strings.Replace(line, "curl", curl+" -s", 1)
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", line).Output()
-			status := strings.TrimPrefix(s.Lines[i-1], "# ")[:3]
-			if err != nil || !strings.HasPrefix(string(out), "HTTP/1.1 "+status) {
-				t.Errorf("%s\n%s\n%v %s", s.Lines[i-1], line, err, out)
-			}
+	testDemo(t, database, func(line string) string {
+		found := curl.FindStringSubmatch(line)
+		if found == nil {
+			t.Fatalf("not understood: %s", line)
 		}
-		if ran != 6 {
-			t.Errorf("%d lines of curl in\n%s", ran, strings.Join(s.Lines, "\n"))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, found[2], nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.Stop(t, syscall.SIGTERM)
-	}
+		if found[1] != "" {
+			request.Header.Set("Authorization", found[1])
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.Proto + " " + response.Status
+	})
 	process.NewKey(t, database)
 	got := process.Run(t, process.Command(t, "serve", "--addr", "127.0.0.1:0", "--demo", "--database-url", database))
 	if got.Status != 1 || !strings.Contains(got.Stderr, "--demo needs a store") {
 		t.Errorf("a demo among real keys: %+v", got)
+	}
+}
+
+// testDemo starts a demo on the database twice. send does what a line says and returns the beginning of the response.
+func testDemo(t *testing.T, database string, send func(line string) string) {
+	t.Helper()
+	for range 2 {
+		s := process.Serve(t, "--demo", "--database-url", database)
+		sent := 0
+		for i, line := range s.Lines {
+			if strings.HasPrefix(line, "curl ") {
+				sent++
+				status := strings.TrimPrefix(s.Lines[i-1], "# ")[:3]
+				if got := send(line); !strings.HasPrefix(got, "HTTP/1.1 "+status) {
+					t.Errorf("%s\n%s\n%s", s.Lines[i-1], line, got)
+				}
+			}
+		}
+		if sent != 6 {
+			t.Errorf("%d lines of curl in\n%s", sent, strings.Join(s.Lines, "\n"))
+		}
+		s.Stop(t, syscall.SIGTERM)
 	}
 }
 

@@ -406,18 +406,14 @@ func TestSQLiteLocked(t *testing.T) {
 	other := raw(t, path)
 	exec1(t, other, `BEGIN IMMEDIATE`)
 
-	for _, deadline := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
+	// A short deadline ends the wait for the lock. With a long one the store itself gives up.
+	for deadline, byDeadline := range map[time.Duration]bool{100 * time.Millisecond: true, time.Minute: false} {
 		ctx, cancel := context.WithTimeout(t.Context(), deadline)
 		defer cancel()
-		started := time.Now()
 		err := s.Delete(ctx, key.ProjectID, key.ID, storetest.NewDeletion())
-		if err == nil || errors.Is(err, apikey.ErrNotFound) {
-			t.Errorf("delete: %v, want another error", err)
+		if err == nil || errors.Is(err, apikey.ErrNotFound) || errors.Is(err, context.DeadlineExceeded) != byDeadline {
+			t.Errorf("delete with a deadline of %s: %v", deadline, err)
 		}
-		if took := time.Since(started); took > deadline+500*time.Millisecond {
-			t.Errorf("the answer took %v, the deadline was %v: %v", took, deadline, err)
-		}
-		t.Log(err)
 	}
 	if err := s.CheckWritable(t.Context()); err == nil {
 		t.Error("the store says that it can be written to")
