@@ -52,6 +52,9 @@ func (c *Client) call(ctx context.Context, op apitype.Call, options []CallOption
 		return fail(err)
 	}
 	request, err := op.NewRequest(c.server())
+	if err == nil {
+		err = c.checkPath(op.Path, request)
+	}
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
@@ -62,6 +65,24 @@ func (c *Client) call(ctx context.Context, op apitype.Call, options []CallOption
 	}
 	call := &call{Client: c, op: op, callSettings: s, request: request, policy: s.retries.withDefaults()}
 	return call.run(ctx)
+}
+
+var errPathParameter = errors.New("a path parameter is empty, or changes the path")
+
+// checkPath rejects a request whose path does not have the segments of the template: the request builders resolve a
+// parameter of ".." to the path of another operation.
+func (c *Client) checkPath(template string, request *http.Request) error {
+	want := strings.Split(template, "/")
+	got := strings.Split(strings.TrimPrefix(request.URL.EscapedPath(), strings.TrimSuffix(c.base.EscapedPath(), "/")), "/")
+	if len(got) != len(want) {
+		return errPathParameter
+	}
+	for i := range want {
+		if got[i] == "" && want[i] != "" {
+			return errPathParameter
+		}
+	}
+	return nil
 }
 
 // call is one call in progress.

@@ -41,6 +41,7 @@ func TestLargeDocument(t *testing.T) {
 
 	t.Run("exchanges", func(t *testing.T) {
 		install(t, "testdata/large/exchange_test.go", module, "large/exchange_test.go")
+		install(t, "testdata/large/client_test.go", module, "large/client_test.go")
 		write(t, module, "large/stub_test.go", stub(t, generated[0]))
 		command(t, module, "go", "test", "./large")
 	})
