@@ -1,5 +1,5 @@
-// Package clienttest is a Diga API for the tests of programs that use package client: the real server, with the real
-// contract, validation and statuses, in the test's own process and with its keys in memory.
+// Package clienttest is an in-process Diga API for the tests of programs that use package client: the real server, with
+// the contract, its validation and its statuses, and with keys in memory.
 //
 //	func TestCleanup(t *testing.T) {
 //		diga := clienttest.NewServer(t)
@@ -10,12 +10,12 @@
 //			t.Error(err)
 //		}
 //		if diga.Exists(key.ID) {
-//			t.Error("the key is still there")
+//			t.Error("the key still exists")
 //		}
 //	}
 //
-// A program that makes its own client is pointed at the server by the options of Server.Options, or by the environment
-// variables DIGA_BASE_URL (Server.URL) and DIGA_API_KEY (Server.Key.Secret).
+// A program that creates its own client gets the options of Server.Options, or the environment variables DIGA_BASE_URL
+// (Server.URL) and DIGA_API_KEY (Server.Key.Secret). Examples and programs for local development call Start.
 package clienttest
 
 import (
@@ -36,19 +36,20 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// Server is a Diga of one test. Its methods may be called by many goroutines at once.
+// Server is a running Diga. Its methods may be called by multiple goroutines.
 type Server struct {
 	URL string // for client.WithBaseURL; http://127.0.0.1 and a free port
-	Key Key    // unrestricted; what Client and Options call with
+	Key Key    // unrestricted; Client and Options use it
 
-	t       testing.TB
+	fail    func(error)
 	handler http.Handler
 	http    *httptest.Server
 	keys    memory
 	closing chan struct{}
+	close   sync.Once
 
 	mu       sync.Mutex
-	faults   []Fault
+	faults   []injected
 	requests []Request
 }
 
@@ -59,73 +60,90 @@ type Key struct {
 	Secret    string // for client.WithAPIKey
 }
 
-// NewServer starts a server, which stops when the test ends. What the server logs is in the test's output.
+// NewServer starts a server that stops when the test ends. Its log goes to the output of the test.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, closing: make(chan struct{})}
-	handler, err := server.New(server.Options{Keys: &s.keys, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := Start(slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
-		t.Fatalf("start the Diga of this test: %v", err)
+		t.Fatal(err)
+	}
+	s.fail = func(err error) { t.Helper(); t.Fatal(err) }
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Start starts a server that runs until Close, for examples and local development. Invalid arguments of its methods
+// panic. A nil logger logs nothing.
+func Start(logger *slog.Logger) (*Server, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{closing: make(chan struct{}), fail: func(err error) { panic(err) }}
+	handler, err := server.New(server.Options{Keys: &s.keys, Logger: logger})
+	if err != nil {
+		return nil, fmt.Errorf("start a Diga: %w", err)
 	}
 	s.handler = handler
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.URL = s.http.URL
-	t.Cleanup(func() {
+	s.Key = s.CreateKey(InProject(apitype.NewUUID()))
+	return s, nil
+}
+
+// Close ends the delays of faults, waits for the requests in progress, and stops the server.
+func (s *Server) Close() {
+	s.close.Do(func() {
 		close(s.closing)
 		s.http.Close()
 	})
-	s.Key = s.CreateKey(InProject(apitype.NewUUID()))
-	return s
 }
 
-// KeyOption makes a key other than a good, unrestricted one of the project of Server.Key.
+// KeyOption changes a key, which is otherwise valid, unrestricted, and in the project of Server.Key.
 type KeyOption struct{ apply func(*apikey.Key) }
 
-// Restricted makes a key that may do only what permissions list. Deleting keys needs api_keys.delete.
+// Restricted limits a key to the given permissions. Deleting keys needs api_keys.delete.
 func Restricted(permissions ...string) KeyOption {
 	return KeyOption{func(key *apikey.Key) { key.Restricted, key.Permissions = true, slices.Clone(permissions) }}
 }
 
-// ExpiresAt makes a key that is good until the given time, which may have passed.
+// ExpiresAt makes a key expire at the given time, which may be in the past.
 func ExpiresAt(t time.Time) KeyOption {
 	return KeyOption{func(key *apikey.Key) { key.ExpiresAt = t }}
 }
 
-// InProject makes a key of the given project, such as client.UUID{1}: keys of one cannot see those of another.
+// InProject puts a key into the given project, such as client.UUID{1}. A key cannot delete those of other projects.
 func InProject(id client.UUID) KeyOption {
 	return KeyOption{func(key *apikey.Key) { key.ProjectID = id }}
 }
 
-// CreateKey creates a key, to delete or to call with.
+// CreateKey creates a key.
 func (s *Server) CreateKey(options ...KeyOption) Key {
-	s.t.Helper()
 	key, secret := apikey.New(s.Key.ProjectID, s.Key.ID, "test key")
 	for _, option := range options {
 		option.apply(&key)
 	}
 	if err := s.keys.create(context.Background(), key, secret.Hash()); err != nil {
-		s.t.Fatal(err) // random ids do not collide
+		s.fail(err) // random ids do not collide
 	}
 	return Key{ID: key.ID, ProjectID: key.ProjectID, Secret: secret.Reveal()}
 }
 
-// Exists says whether a key was created and not deleted since. An expired key exists.
+// Exists reports whether a key was created and not deleted since. An expired key exists.
 func (s *Server) Exists(id client.UUID) bool {
 	return len(s.keys.list(func(k stored) bool { return k.key.ID == id && k.key.Deleted == nil })) == 1
 }
 
-// Client is a client that calls the server with Server.Key, as Options say.
+// Client returns a client with Options and the given options.
 func (s *Server) Client(options ...client.Option) *client.Client {
-	s.t.Helper()
 	c, err := client.New(append(s.Options(), options...)...)
 	if err != nil {
-		s.t.Fatal(err)
+		s.fail(err)
 	}
 	return c
 }
 
-// Options point a client at the server, with Server.Key. Its connections end with the test, and its waits, those that
-// a Retry-After asks for included, last a few milliseconds. Options after these override them.
+// Options returns options for client.New: the server's URL, Server.Key, connections that end with the server, and waits
+// of a few milliseconds, even if a Retry-After asks for more. Options after these override them.
 func (s *Server) Options() []client.Option {
 	return []client.Option{
 		client.WithBaseURL(s.URL),
@@ -135,22 +153,29 @@ func (s *Server) Options() []client.Option {
 	}
 }
 
-// Fault is something that goes wrong with one request.
+// Fault is what happens to one request instead of the server's answer.
 type Fault struct {
 	name  string
 	serve func(*Server, *http.Request) *httptest.ResponseRecorder
 	lost  bool // the connection breaks instead of the response
 }
 
-// String names the fault.
+// String returns the name of the function that made the fault.
 func (f Fault) String() string { return f.name }
 
-// LoseResponse does what the request asks for, and then breaks the connection without a response.
+// Respond answers with the given status, header and body, and does nothing else. A nil header means application/json.
+func Respond(status int, header http.Header, body string) Fault {
+	return Fault{name: "Respond", serve: func(*Server, *http.Request) *httptest.ResponseRecorder {
+		return reply(status, header, body)
+	}}
+}
+
+// LoseResponse does what the request asks for, and then closes the connection without a response.
 func LoseResponse() Fault {
 	return Fault{name: "LoseResponse", serve: (*Server).answer, lost: true}
 }
 
-// Delay answers after d, or ends when the client gives up waiting.
+// Delay answers after d, unless the client gives up before.
 func Delay(d time.Duration) Fault {
 	return Fault{name: "Delay", serve: func(s *Server, r *http.Request) *httptest.ResponseRecorder {
 		timer := time.NewTimer(d)
@@ -168,55 +193,77 @@ func Delay(d time.Duration) Fault {
 // TooManyRequests answers 429 with a Retry-After of that many seconds, rounded up, and does nothing else.
 func TooManyRequests(retryAfter time.Duration) Fault {
 	seconds := fmt.Sprint(int64((retryAfter + time.Second - 1) / time.Second))
-	return Fault{name: "TooManyRequests", serve: func(*Server, *http.Request) *httptest.ResponseRecorder {
-		return reply(http.StatusTooManyRequests, "application/json",
-			`{"status":"error","error_code":"TOO_MANY_REQUESTS","message":"Too many requests"}`, "Retry-After", seconds)
-	}}
+	fault := Respond(http.StatusTooManyRequests, http.Header{"Content-Type": {"application/json"}, "Retry-After": {seconds}},
+		`{"status":"error","error_code":"TOO_MANY_REQUESTS","message":"Too many requests"}`)
+	fault.name = "TooManyRequests"
+	return fault
 }
 
 // BadGateway answers 502 with the HTML page of a proxy that does not reach the server, and does nothing else.
 func BadGateway() Fault {
-	return Fault{name: "BadGateway", serve: func(*Server, *http.Request) *httptest.ResponseRecorder {
-		return reply(http.StatusBadGateway, "text/html",
-			"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n")
-	}}
+	fault := Respond(http.StatusBadGateway, http.Header{"Content-Type": {"text/html"}},
+		"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n")
+	fault.name = "BadGateway"
+	return fault
 }
 
-// StoreOutage has the server's store out of order: the server answers with the 500 of the contract.
+// StoreOutage makes the server's store fail, so that the server answers with the 500 of the contract.
 func StoreOutage() Fault {
 	return Fault{name: "StoreOutage", serve: func(s *Server, r *http.Request) *httptest.ResponseRecorder {
 		return s.answer(r.WithContext(context.WithValue(r.Context(), outage{}, true)))
 	}}
 }
 
-// BreakContract does what the request asks for and sends the status that the contract has for it, but with a body that
-// the contract does not allow there.
+// BreakContract does what the request asks for and sends the status of the answer, but with a body that the contract does
+// not allow.
 func BreakContract(body string) Fault {
 	return Fault{name: "BreakContract", serve: func(s *Server, r *http.Request) *httptest.ResponseRecorder {
 		kept := s.answer(r)
-		broken := reply(kept.Code, kept.Header().Get("Content-Type"), body)
-		broken.Header().Set("X-Request-Id", kept.Header().Get("X-Request-Id"))
-		return broken
+		return reply(kept.Code, http.Header{"Content-Type": kept.Header()["Content-Type"], "X-Request-Id": kept.Header()["X-Request-Id"]}, body)
 	}}
 }
 
-// Inject has the next requests meet these faults, one each, in this order. Requests after them are answered as usual.
-func (s *Server) Inject(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
+// injected is a fault that waits for its request.
+type injected struct {
+	Fault
+	match func(*http.Request) bool
 }
 
-// Request is what the server was asked, and how it answered.
+// Inject applies the faults to the next requests, one each, in this order.
+func (s *Server) Inject(faults ...Fault) {
+	s.inject(func(*http.Request) bool { return true }, faults)
+}
+
+// InjectFor is Inject for the requests of one operation, such as "DELETE /v1/api_key/{id}". Of the faults that match a
+// request, the one that was injected first applies.
+func (s *Server) InjectFor(operation string, faults ...Fault) {
+	method, _, _ := strings.Cut(operation, " ")
+	mux := http.NewServeMux()
+	mux.Handle(operation, http.NotFoundHandler())
+	s.inject(func(r *http.Request) bool {
+		_, pattern := mux.Handler(r)
+		return r.Method == method && pattern == operation
+	}, faults)
+}
+
+func (s *Server) inject(match func(*http.Request) bool, faults []Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, fault := range faults {
+		s.faults = append(s.faults, injected{fault, match})
+	}
+}
+
+// Request is a request to the server and its answer.
 type Request struct {
 	Method string
 	Path   string
 	Header http.Header // the key in Authorization is masked
-	Fault  string      // the name of the fault it met, such as LoseResponse
-	Status int         // decided by the server, even when the response was lost; 0: the client did not wait for it
+	Fault  string      // the name of the fault that was applied, such as LoseResponse
+	Status int         // of the answer, even if the response was lost; 0 if the client gave up before
 }
 
-// Requests are those answered so far, in the order of the answers.
+// Requests returns the requests so far, in the order of their answers.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,20 +274,21 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// answer has the real server answer.
+// answer returns the answer of the server.
 func (s *Server) answer(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	return w
 }
 
-// serve answers one request. The answer is sent after the request was noted, so that a test finds in Requests what its
-// client got an answer to.
+// serve answers one request. It records the request before it sends the answer, so that a test finds the request of its
+// call in Requests.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	fault := Fault{serve: (*Server).answer}
 	s.mu.Lock()
-	if len(s.faults) > 0 {
-		fault, s.faults = s.faults[0], s.faults[1:]
+	if i := slices.IndexFunc(s.faults, func(f injected) bool { return f.match(r) }); i >= 0 {
+		fault = s.faults[i].Fault
+		s.faults = slices.Delete(s.faults, i, i+1)
 	}
 	s.mu.Unlock()
 
@@ -263,7 +311,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer.Body.Bytes())
 }
 
-// mask copies a header without the secret.
+// mask returns a copy of header with the key masked.
 func mask(header http.Header) http.Header {
 	header = header.Clone()
 	for i, value := range header["Authorization"] {
@@ -276,11 +324,13 @@ func mask(header http.Header) http.Header {
 	return header
 }
 
-func reply(status int, contentType, body string, header ...string) *httptest.ResponseRecorder {
+func reply(status int, header http.Header, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	w.Header().Set("Content-Type", contentType)
-	for i := 0; i < len(header); i += 2 {
-		w.Header().Set(header[i], header[i+1])
+	if header == nil {
+		header = http.Header{"Content-Type": {"application/json"}}
+	}
+	for name, values := range header {
+		w.Header()[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
 	w.WriteHeader(status)
 	_, _ = w.WriteString(body)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"os/exec"
@@ -169,6 +170,77 @@ func TestBreakContractOfAnError(t *testing.T) {
 	if errors.Is(err, client.ErrNotFound) || !errors.As(err, &failure) || failure.StatusCode != 404 || failure.Code != "" || string(failure.Body) != `{"error_code":7}` || failure.RequestID == "" {
 		t.Errorf("got %#v", err)
 	}
+}
+
+func TestRespond(t *testing.T) {
+	diga := clienttest.NewServer(t)
+	diga.Inject(
+		clienttest.Respond(418, http.Header{"content-type": {"text/plain"}, "X-A": {"1", "2"}}, "tea"),
+		clienttest.Respond(503, nil, `{}`))
+	c := diga.Client(client.WithRetries(client.RetryPolicy{MaxAttempts: 1}))
+	_, err := c.DeleteAPIKey(t.Context(), client.UUID{})
+	var failure *client.Error
+	if !errors.As(err, &failure) || failure.StatusCode != 418 || string(failure.Body) != "tea" || len(failure.Header["X-A"]) != 2 || failure.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("got %#v", err)
+	}
+	if _, err = c.DeleteAPIKey(t.Context(), client.UUID{}); !errors.As(err, &failure) || failure.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("got %#v", err)
+	}
+}
+
+// A fault for one operation does not happen to the requests of another, and does not hold up the faults for all.
+func TestInjectFor(t *testing.T) {
+	diga := clienttest.NewServer(t)
+	diga.InjectFor("GET /v1/api_key/{id}", clienttest.Respond(418, nil, ""))
+	diga.InjectFor("DELETE /v1/api_key/{id}", clienttest.Respond(409, nil, ""), clienttest.BadGateway())
+	diga.Inject(clienttest.Respond(410, nil, ""))
+	c := diga.Client(client.WithRetries(client.RetryPolicy{MaxAttempts: 1}))
+	for range 4 {
+		_, _ = c.DeleteAPIKey(t.Context(), client.UUID{})
+	}
+	var statuses []int
+	for _, r := range diga.Requests() {
+		statuses = append(statuses, r.Status)
+	}
+	if fmt.Sprint(statuses) != "[409 502 410 404]" {
+		t.Errorf("answered %v", statuses)
+	}
+	for _, path := range []string{"/v1/api_key/x", "/v1/other"} {
+		resp, err := http.Get(diga.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if (resp.StatusCode == 418) != (path == "/v1/api_key/x") {
+			t.Errorf("GET %s: answered %s", path, resp.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestStart(t *testing.T) {
+	var log bytes.Buffer
+	diga, err := clienttest.Start(slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := diga.Client().DeleteAPIKey(t.Context(), diga.CreateKey().ID); err != nil {
+		t.Error(err)
+	}
+	diga.Close()
+	diga.Close()
+	if _, err := diga.Client().DeleteAPIKey(t.Context(), client.UUID{}); err == nil {
+		t.Error("the server answers after Close")
+	}
+	if !strings.Contains(log.String(), "status=200") {
+		t.Errorf("logged %s", &log)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("an invalid option does not panic without a test")
+		}
+	}()
+	diga.Client(nil)
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
-// memory is the store of keys of one test. It is held to the conformance suite of the real stores.
+// memory is a store of keys in memory. It passes the conformance suite of the real stores.
 type memory struct {
 	mu   sync.Mutex
 	keys []stored // in the order of their creation
@@ -23,9 +23,9 @@ type stored struct {
 	hash apikey.Hash // of the secret; erased by deletion
 }
 
-var errOutage = errors.New("the store is out of order, as the test asked")
+var errOutage = errors.New("the store fails, as the test asked")
 
-// outage marks the context of a request for which the store is out of order.
+// outage marks the context of a request for which the store fails.
 type outage struct{}
 
 func check(ctx context.Context) error {
@@ -79,10 +79,10 @@ func (m *memory) Delete(ctx context.Context, project, id apitype.UUID, tombstone
 	return apikey.ErrNotFound
 }
 
-// exact is t as the other stores keep it.
+// exact returns t in the precision of the other stores.
 func exact(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// list gives copies of the keys that are wanted.
+// list returns copies of the keys that are wanted.
 func (m *memory) list(wanted func(stored) bool) []apikey.Key {
 	m.mu.Lock()
 	defer m.mu.Unlock()
