@@ -167,7 +167,7 @@ func testUnique(t *testing.T, s Store) {
 		t.Error("a second key of the same secret was stored")
 	}
 	if listed := list(t, s, store.Filter{Deleted: true}); len(listed) != 1 {
-		t.Errorf("the store holds %d keys, want 1", len(listed))
+		t.Errorf("the store has %d keys, want 1", len(listed))
 	}
 	// Not even the tombstone's id is free again.
 	if err := s.Delete(t.Context(), stored.ProjectID, stored.ID, NewDeletion()); err != nil {
@@ -408,7 +408,7 @@ func testContext(t *testing.T, s Store) {
 	}
 	// Nothing happened.
 	if got := list(t, s, store.Filter{Deleted: true}); len(got) != 1 || got[0].Deleted != nil {
-		t.Errorf("the store holds %+v, want the one live key", got)
+		t.Errorf("the store has %+v, want the one live key", got)
 	}
 }
 
