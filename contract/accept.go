@@ -193,7 +193,7 @@ func (c *compiler) fillText(a *acceptor, s *jsonschema.Schema) bool {
 		}
 		a.enum = []string{name}
 	}
-	if _, backtracking := s.Pattern.(backtrackingPattern); backtracking {
+	if _, backtracking := s.Pattern.(*backtrackingPattern); backtracking {
 		return false // it can time out
 	}
 	a.pattern = s.Pattern

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -14,8 +15,14 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// matchTimeout limits one match of a pattern that needs backtracking.
-const matchTimeout = 100 * time.Millisecond
+// The limits of patterns that need backtracking. A single match may take matchTimeout. The matches of one pattern that
+// take longer than slowMatch may together take maxLoad at once, and a quarter of the time in the long run, so that a
+// body with thousands of strings that stay just below the timeout does not stall its request either.
+const (
+	matchTimeout = 100 * time.Millisecond
+	slowMatch    = 100 * time.Microsecond
+	maxLoad      = time.Second
+)
 
 // errMatchTimeout ends a validation, in which a pattern that needs backtracking took too long.
 var errMatchTimeout = errors.New("the pattern took too long to match")
@@ -73,25 +80,45 @@ func checkSyntax(source string) error {
 var groupStart = regexp.MustCompile(`^\(\?(?:[:=!]|<[=!]|<[\pL$_][\pL\pN$_]*>)`)
 
 // backtrackingPattern is a pattern that needs backtracking.
-type backtrackingPattern struct{ *regexp2.Regexp }
+type backtrackingPattern struct {
+	*regexp2.Regexp
 
-func compileBacktracking(source string, mode regexp2.RegexOptions) (backtrackingPattern, error) {
+	mu   sync.Mutex
+	load time.Duration // time spent in slow matches; it decays
+	last time.Time     // when load was true
+}
+
+func compileBacktracking(source string, mode regexp2.RegexOptions) (*backtrackingPattern, error) {
 	re, err := regexp2.Compile(source, mode)
 	if err != nil {
-		return backtrackingPattern{}, err
+		return nil, err
 	}
 	re.MatchTimeout = matchTimeout
-	return backtrackingPattern{re}, nil
+	return &backtrackingPattern{Regexp: re}, nil
 }
 
 // MatchString panics with errMatchTimeout if the match takes too long. Neither true nor false would reject the value,
 // because the pattern may stand below a "not".
-func (p backtrackingPattern) MatchString(s string) bool {
+func (p *backtrackingPattern) MatchString(s string) bool {
+	start := time.Now()
 	matched, err := p.Regexp.MatchString(s)
-	if err != nil {
+	if end := time.Now(); err != nil || p.overloaded(end, end.Sub(start)) {
 		panic(errMatchTimeout)
 	}
 	return matched
+}
+
+// overloaded adds a match that ended at now to the load, and reports whether the load is too high. Fast matches never
+// see a high load that others caused.
+func (p *backtrackingPattern) overloaded(now time.Time, elapsed time.Duration) bool {
+	if elapsed < slowMatch {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.load = max(0, p.load-now.Sub(p.last)/4) + elapsed
+	p.last = now
+	return p.load > maxLoad
 }
 
 // matchInTime calls validate, and reports whether every match ended in time. The first one that does not ends the whole

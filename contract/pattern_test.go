@@ -3,6 +3,7 @@ package contract
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPattern holds patterns to ECMA-262 where Go's regexp differs, or might.
@@ -97,5 +98,23 @@ func TestPattern(t *testing.T) {
 		if re, err := compilePattern(pattern); err == nil {
 			t.Errorf("%s is compiled, to %T", pattern, re)
 		}
+	}
+}
+
+// TestPatternLoad is for many matches that stay just below the timeout.
+func TestPatternLoad(t *testing.T) {
+	var p backtrackingPattern
+	now := time.Now()
+	for i := range 100 {
+		now = now.Add(time.Millisecond)
+		if p.overloaded(now, maxLoad/50) != (i >= 50) {
+			t.Errorf("match %d", i)
+		}
+		if p.overloaded(now, slowMatch/2) {
+			t.Error("a fast match is rejected")
+		}
+	}
+	if now = now.Add(time.Minute); p.overloaded(now, maxLoad/50) {
+		t.Error("the load does not decay")
 	}
 }
