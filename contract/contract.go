@@ -23,7 +23,7 @@ type Options struct {
 	// requirement. The error handler gets its error within a SecurityError. The handler gets the request that Authenticate
 	// leaves in AuthenticationInput.Request, for example one with the caller in its context.
 	Authenticate func(context.Context, *AuthenticationInput) error
-	// Formats of strings, by name, that are checked beside, or in place of, those kin-openapi knows.
+	// Formats are checks of string formats, by name, that are enforced beside the standard ones, or in place of them.
 	Formats map[string]func(string) error
 	// MaxBodyBytes limits the body of a request; 0 is 1 MiB.
 	MaxBodyBytes int64

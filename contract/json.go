@@ -23,8 +23,8 @@ var (
 	errNumber  = errors.New("a number is out of range")
 )
 
-// duplicateError says that an object has two members of one name. Parsers differ in which of the two counts, so that
-// what was validated need not be what is used.
+// duplicateError is the error of an object with two members of one name. Parsers differ in which of the two they use, so
+// that the value that was validated need not be the one that is used.
 type duplicateError struct{ pointer string }
 
 func (e *duplicateError) Error() string { return fmt.Sprintf("duplicate member %s", e.pointer) }

@@ -167,8 +167,8 @@ func TestLastResort(t *testing.T) {
 	}
 }
 
-// TestServerAnswer is for a document like FastAPI's, which declares 200 and 422 and nothing else: what the server itself
-// has to say is sent, what the handler says is not.
+// TestServerAnswer is for documents that declare nothing but a success: undeclared answers of the server itself are sent,
+// those of the handler are rejected.
 func TestServerAnswer(t *testing.T) {
 	doc := func(more string) string {
 		return document("3.1.0", `{"/":{"get":{"parameters":[{"name":"n","in":"query","schema":{"type":"integer"}}],
@@ -406,7 +406,7 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-// TestHijackFails is for a handler that has the connection, and then an error: there is nobody left to answer.
+// TestHijackFails is for a handler that fails after it has taken the connection.
 func TestHijackFails(t *testing.T) {
 	failed := make(chan error, 1)
 	s := newService(t, responses("3.1.0"), contract.Options{}, func(c echo.Context) error {

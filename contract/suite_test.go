@@ -111,7 +111,8 @@ func runSuite(t *testing.T, folder string, refusals, wrongFormats, wrongOptional
 
 var identified = regexp.MustCompile(`"\$(?:id|anchor|dynamicAnchor|dynamicRef)"`)
 
-// outside says why a group is no test of this package: its schema leads out of the document, or is of another dialect.
+// outside returns why a group is not a test of this package: its schema leads out of the document, or is of another
+// dialect.
 func outside(schema json.RawMessage) string {
 	var root any
 	if err := json.Unmarshal(schema, &root); err != nil {

@@ -119,7 +119,6 @@ func loadContract(document []byte, options Options) (*contract.Contract, []contr
 	}
 	loaded, err := contract.New(read, contract.Options{
 		Authenticate: authenticator{keys: options.Keys, now: options.Now}.authenticate,
-		Formats:      map[string]func(string) error{"uuid": apitype.CheckUUID},
 		MaxBodyBytes: maxBodyBytes,
 		Fallback:     []byte(bodyInternal),
 	})
