@@ -10,18 +10,19 @@ help: ## print this
 
 run: ## serve the API in demo mode on an embedded file, and print curl lines to try
 	@mkdir -p bin
-	$(GO) run ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo.db
+	$(GO) run -buildvcs=false ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo.db
 
 # The race detector needs cgo and a C compiler.
-RACE := $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-test: ## run the tests that every change runs: about two minutes, needs Go alone
+test: ## run the first tier of tests, before each commit; needs Go, git and make
+	@command -v git >/dev/null || { echo "git is missing, and the tests of tools/changes need it" >&2; exit 1; }
 	$(GO) test $(RACE) ./...
 	$(GO) -C tools test ./...
 	$(GO) -C e2e test $(RACE) ./...
-	@echo "left out: $(if $(RACE),,the race detector (install gcc), )PostgreSQL, the browser, Node.js, kill -9 and load (make proof)"
+	@echo "left out: $(if $(RACE),,the race detector (apt-get install gcc libc6-dev); )kill -9, outages, load, PostgreSQL, the browser and Node.js (make proof)"
 
-proof: ## run the tests of the promises: real processes, PostgreSQL, kill -9, outages, load, the browser, the documents
+proof: ## run the second tier of tests, the promises; needs PostgreSQL, Chromium, Node.js, curl and systemd too
 	$(GO) -C e2e test $(RACE) -tags proof -timeout 30m ./...
 
 generate: ## regenerate gen/ from api/openapi.json
