@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -84,7 +85,7 @@ func TestConsumerModule(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod": "module example.com/consumer\n\ngo 1.26.0\n\nrequire github.com/diga-io/diga-api v0.0.0\n\n" +
-			"replace github.com/diga-io/diga-api => " + root + "\n",
+			fmt.Sprintf("replace github.com/diga-io/diga-api => %q\n", root),
 		"main.go": `package main
 
 import (
