@@ -1,6 +1,6 @@
 # `make` alone prints what can be done.
 .DEFAULT_GOAL := help
-.PHONY: help run test proof generate verify lint lint-spec breaking release-check bench build release vulncheck
+.PHONY: help run test proof corpus generate verify lint lint-spec breaking release-check bench build release vulncheck
 
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
@@ -24,6 +24,10 @@ test: ## run the first tier of tests, before each commit; needs Go, git and make
 
 proof: ## run the second tier of tests, the promises; needs PostgreSQL, Chromium, Node.js, curl and systemd too
 	$(GO) -C e2e test $(RACE) -tags proof -timeout 30m ./...
+
+CORPUS ?= ../shared/corpus
+corpus: ## take the OpenAPI documents of the folder CORPUS= through the pipeline and print a table; SAMPLE=n takes some
+	$(GO) -C e2e run ./corpus $(if $(SAMPLE),-sample $(SAMPLE)) $(abspath $(CORPUS))
 
 generate: ## regenerate gen/ from api/openapi.json
 	$(GO) generate ./...

@@ -48,6 +48,9 @@ func restoreMethods(code []byte) ([]byte, error) {
 			}
 		}
 	}
+	if lost.Len() == 0 {
+		return code, nil
+	}
 	return format.Source(append(code, lost.String()...))
 }
 

@@ -113,6 +113,7 @@ func repairSchema(s *openapi3.Schema, path []string) {
 	if len(s.Enum) == 0 {
 		s.Enum = nil
 	}
+	s.AnyOf, s.OneOf = withoutDuplicates(s.AnyOf), withoutDuplicates(s.OneOf)
 	types := slices.DeleteFunc(slices.Clone(s.Type.Slice()), func(name string) bool { return name == openapi3.TypeNull })
 	switch {
 	case s.Type.Slice() != nil && len(types) != 1: // null alone, or several
@@ -123,6 +124,17 @@ func repairSchema(s *openapi3.Schema, path []string) {
 		// A discriminator tells schemas apart by name; inline schemas have none.
 		s.Discriminator = nil
 	}
+}
+
+// withoutDuplicates returns the branches of a union without those that refer to the same schema: each would have its
+// methods on the type of the union.
+func withoutDuplicates(branches openapi3.SchemaRefs) openapi3.SchemaRefs {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(branches), func(branch *openapi3.SchemaRef) bool {
+		again := branch.Ref != "" && seen[branch.Ref]
+		seen[branch.Ref] = true
+		return again
+	})
 }
 
 func isNull(ref *openapi3.SchemaRef) bool {
