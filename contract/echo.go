@@ -28,6 +28,7 @@ func (r router) add(o *Operation) error {
 		r[path] = make(map[string]*Operation)
 	}
 	r[path][o.Method] = o
+	o.suffixes = strings.Contains(segmentEnd.ReplaceAllString(o.Path, ""), "}")
 	return nil
 }
 
@@ -80,7 +81,7 @@ func (c *Contract) OperationOf(ctx echo.Context) *Operation {
 // trimSuffixes corrects path parameters that do not end their segment, like that of /jobs/{id}:cancel: echo takes the whole
 // segment for the value of a parameter named "id\:cancel". It reports false if the path is not that of the operation.
 func (o *Operation) trimSuffixes(ctx echo.Context) bool {
-	if !strings.Contains(segmentEnd.ReplaceAllString(o.Path, ""), "}") {
+	if !o.suffixes {
 		return true
 	}
 	var names, values []string
