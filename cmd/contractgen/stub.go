@@ -23,8 +23,12 @@ func stub(code []byte, version string) ([]byte, error) {
 		if !ok || spec.Name.Name != "StrictServerInterface" {
 			return true
 		}
+		service, ok := spec.Type.(*ast.InterfaceType)
+		if !ok { // a schema of this name, which is renamed in the next round
+			return true
+		}
 		found = true
-		for _, method := range spec.Type.(*ast.InterfaceType).Methods.List {
+		for _, method := range service.Methods.List {
 			operations = append(operations, method.Names[0].Name)
 		}
 		return false
