@@ -3,7 +3,7 @@ package contract
 import (
 	"errors"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -19,100 +19,73 @@ func (r *reader) checkSchemas(d *Document) {
 		return
 	}
 	if !r.failed {
-		r.checkValues(c, "", d.root, "document", nil)
+		r.checkValues(c)
+		r.checkExamples(c, r.root, "document", "")
 	}
 }
 
-// checkValues checks the defaults and examples in everything below an object at a pointer. The location is where the
-// schema is in the compiled resource, if the object is one.
-func (r *reader) checkValues(c *compiler, pointer string, o *node, kind string, location *string) {
-	for _, m := range o.members {
-		if memberKind, ok := memberKind(kind, m.name); ok && memberKind != "any" && memberKind != "[any]" {
-			below := pointer + "/" + escapeToken(m.name)
-			var inside *string
-			if location != nil {
-				text := *location + "/" + escapeToken(m.name)
-				inside = &text
-			}
-			r.checkMember(c, below, m.value, memberKind, inside)
+// checkValues checks the defaults and examples of schemas.
+func (r *reader) checkValues(c *compiler) {
+	for _, s := range r.schemas {
+		if d := c.document.responses; d.nodes[s.location] != s {
+			continue
+		}
+		if value, ok := s.get("default"); ok && !c.fits(s, value) {
+			r.warn(s, "default", "default", "the default does not fit the schema and is ignored")
+			s.remove("default")
+		}
+		if value, ok := s.get("example"); ok && !c.fits(s, value) {
+			r.warn(s, "example", "example", "the example does not fit the schema")
+		}
+		if slices.ContainsFunc(s.list("examples"), func(value any) bool { return !c.fits(s, value) }) {
+			r.warn(s, "examples", "example", "an example does not fit the schema")
 		}
 	}
-	switch {
-	case kind == "schema" && location != nil:
-		if value, ok := o.get("default"); ok && !c.fits(*location, value) {
-			r.warn(o, "default", "default", "the default does not fit the schema and is ignored")
-			o.remove("default")
-		}
-		if value, ok := o.get("example"); ok && !c.fits(*location, value) {
-			r.warn(o, "example", "example", "the example does not fit the schema")
-		}
-		for _, value := range o.list("examples") {
-			if !c.fits(*location, value) {
-				r.warn(o, "examples", "example", "an example does not fit the schema")
-				break
-			}
-		}
-	case kind == "media type" || kind == "parameter" || kind == "header":
-		if _, ok := o.get("schema"); !ok || kind == "media type" && !strings.Contains(pointer[strings.LastIndexByte(pointer, '/'):], "json") {
-			return
-		}
-		schema := definition(pointer + "/schema")
+}
+
+// checkExamples checks the examples of parameters, headers and media types of JSON.
+func (r *reader) checkExamples(c *compiler, o *node, kind, name string) {
+	schema := o.object("schema")
+	if kind != "schema" && schema != nil && (kind != "media type" || strings.Contains(name, "json")) {
 		if value, ok := o.get("example"); ok && !c.fits(schema, value) {
 			r.warn(o, "example", "example", "the example does not fit the schema")
 		}
 		if examples := o.object("examples"); examples != nil {
 			for _, m := range examples.members {
-				example, ok := m.value.(*node)
-				if !ok {
-					continue
-				}
-				if value, ok := r.deref(example).get("value"); ok && !c.fits(schema, value) {
+				if value, ok := r.deref(m.value.(*node)).get("value"); ok && !c.fits(schema, value) {
 					r.warn(examples, m.name, "example", "the example does not fit the schema")
 				}
 			}
 		}
 	}
-}
-
-func (r *reader) checkMember(c *compiler, pointer string, value any, kind string, location *string) {
-	inside := func(token string) *string {
-		if location == nil {
-			return nil
+	var below func(value any, kind, name string)
+	below = func(value any, kind, name string) {
+		child, _ := value.(*node)
+		switch {
+		case kind[0] == '[':
+			list, _ := value.([]any)
+			for _, item := range list {
+				below(item, kind[1:len(kind)-1], "")
+			}
+		case child == nil || kind == "schema":
+		case kind[0] == '{':
+			for _, m := range child.members {
+				below(m.value, kind[1:len(kind)-1], m.name)
+			}
+		case shapes[kind] != nil || kind == "callback":
+			r.checkExamples(c, child, kind, name)
 		}
-		text := *location + "/" + escapeToken(token)
-		return &text
 	}
-	switch kind[0] {
-	case '[':
-		list, _ := value.([]any)
-		for i, item := range list {
-			token := strconv.Itoa(i)
-			r.checkMember(c, pointer+"/"+token, item, kind[1:len(kind)-1], inside(token))
+	for _, m := range o.members {
+		if memberKind, ok := memberKind(kind, m.name); ok {
+			below(m.value, memberKind, m.name)
 		}
-	case '{':
-		o, _ := value.(*node)
-		if o == nil {
-			return
-		}
-		for _, m := range o.members {
-			r.checkMember(c, pointer+"/"+escapeToken(m.name), m.value, kind[1:len(kind)-1], inside(m.name))
-		}
-	default:
-		o, ok := value.(*node)
-		if !ok || shapes[kind] == nil && kind != "callback" {
-			return
-		}
-		if kind == "schema" && location == nil {
-			text := definition(pointer)
-			location = &text
-		}
-		r.checkValues(c, pointer, o, kind, location)
 	}
 }
 
-// fits reports whether a value of the tree fits the schema at a location of the compiled resource.
-func (c *compiler) fits(location string, value any) bool {
-	s, err := c.schemas.Compile(documentURL + reference(location))
+// fits reports whether a value of the tree fits a schema.
+func (c *compiler) fits(schema *node, value any) bool {
+	s, err := c.schemas.Compile(schemaURL(schema.location))
 	if err != nil {
 		return true
 	}
@@ -131,11 +104,14 @@ func invalidBecause(k jsonschema.ErrorKind) string {
 
 func (r *reader) reportUncompilable(d *Document, err error) {
 	report := func(location, message string) {
-		o, pointer, offset := d.published(location)
-		if o == nil {
-			pointer, offset = location, 0
+		// The pointer of the innermost schema, and what is below it.
+		for at := location; at != ""; at = at[:strings.LastIndexByte(at, '/')] {
+			if s := d.responses.nodes[at]; s != nil {
+				r.report(Error, s.pointer+location[len(at):], s.offset, "schema", "%s", message)
+				return
+			}
 		}
-		r.report(Error, pointer, offset, "schema", "%s", message)
+		r.report(Error, "", 0, "schema", "%s", message)
 	}
 	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		if v, ok := errors.AsType[*jsonschema.ValidationError](e.Err); ok {
@@ -145,52 +121,20 @@ func (r *reader) reportUncompilable(d *Document, err error) {
 				for _, cause := range v.Causes {
 					leaves(cause)
 				}
-				if len(v.Causes) > 0 || len(v.InstanceLocation) < 2 {
-					return
-				}
-				location := v.InstanceLocation[1] + pointerTo(v.InstanceLocation[2:])
-				if !seen[location] {
+				location := pointerTo(v.InstanceLocation)
+				if len(v.Causes) == 0 && !seen[location] {
 					seen[location] = true
 					report(location, invalidBecause(v.ErrorKind))
 				}
 			}
-			if leaves(v); len(seen) > 0 {
-				return
-			}
+			leaves(v)
+			return
 		}
 	}
 	location := ""
 	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		_, rest, _ := strings.Cut(e.URL, "#/$defs/")
-		if rest, err := url.PathUnescape(rest); err == nil {
-			name, below, _ := strings.Cut(rest, "/")
-			if location = tokenUnescaper.Replace(name); below != "" {
-				location += "/" + below
-			}
-		}
+		_, rest, _ := strings.Cut(e.URL, "#")
+		location, _ = url.PathUnescape(rest)
 	}
 	report(location, "the schema cannot be compiled: "+err.Error())
-}
-
-// published returns where what is now at a pointer was published.
-func (d *Document) published(pointer string) (o *node, published string, offset int) {
-	var value any = d.root
-	o = d.root
-	rest := splitPointer(pointer)
-	for i, token := range rest {
-		next, ok := child(value, token)
-		if !ok {
-			break
-		}
-		if offsetOf, isObject := value.(*node); isObject {
-			offset = offsetOf.members[offsetOf.find(token)].offset
-		}
-		value = next
-		if child, ok := value.(*node); ok && child.pointer != "" {
-			o, published, offset = child, child.pointer, child.offset
-		} else {
-			published += pointerTo(rest[i : i+1])
-		}
-	}
-	return o, published, offset
 }

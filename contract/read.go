@@ -20,9 +20,9 @@ type Document struct {
 	data  []byte
 	model *openapi3.T
 
-	// directional means that required leaves out readOnly properties in requests and writeOnly ones in responses, as
-	// OpenAPI 3.0 says.
-	directional bool
+	// The schemas of requests and responses. They differ in OpenAPI 3.0, where a readOnly property is not required in
+	// requests, and a writeOnly one not in responses.
+	requests, responses *definitions
 }
 
 // JSON returns the document as the generator and New see it: compact OpenAPI 3.1 (or 3.2), upgraded and repaired. The
@@ -64,7 +64,8 @@ type reader struct {
 	targets map[*node]*node
 	schemas []*node
 	ignored map[unknownKeyword]*ignoredKeyword
-	ids     map[string]*node // schemas by $id, and by $anchor with a "#"
+	base    *resource        // of the schema that is visited
+	ids     map[string]*node // schemas by their URI, which is that of their $id or ends with their anchor
 	named   map[*node]string // names of components
 }
 
@@ -120,14 +121,20 @@ func (r *reader) read(data []byte) *Document {
 	for _, s := range r.schemas {
 		r.upgrade(s)
 	}
-	r.nameComponents()
 	r.repair()
-	d := &Document{root: r.root, directional: r.directional()}
+	d := &Document{root: r.root}
+	if r.directional() {
+		d.requests, d.responses = r.newDefinitions("readOnly"), r.newDefinitions("writeOnly")
+	} else {
+		d.responses = r.newDefinitions("")
+		d.requests = d.responses
+	}
 	r.reportIgnored()
 	r.checkSchemas(d)
 	if r.failed {
 		return d
 	}
+	r.nameComponents()
 	d.data = appendJSON(nil, r.root)
 	var err error
 	if d.model, err = openapi3.NewLoader().LoadFromData(d.data); err != nil {
@@ -260,6 +267,8 @@ func (r *reader) visit(o *node, kind string, at *place) {
 	o.kind, o.pointer, o.offset = kind, at.pointer(), at.offset
 	if kind == "schema" {
 		r.schemas = append(r.schemas, o)
+		defer func(outer *resource) { r.base = outer }(r.base)
+		r.enter(o)
 		r.prepareSchema(o)
 	}
 	if ref, ok := o.get("$ref"); ok {
@@ -484,7 +493,7 @@ func (r *reader) fitObject(o *node, at *place, value any, kind string) (any, boo
 		return v, true
 	case bool:
 		if kind == "schema" {
-			return v, true
+			return &node{flag: &v, kind: kind, pointer: at.pointer(), offset: at.offset, base: r.base}, true
 		}
 	case []any:
 		if len(v) == 0 { // PHP writes its empty objects like this

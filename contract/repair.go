@@ -65,24 +65,53 @@ func (r *reader) inlinePathItems() {
 // find returns what the reference of o leads to.
 func (r *reader) find(o *node, kind string) (*node, bool) {
 	ref := o.text("$ref")
-	if target := r.ids[ref]; target != nil && kind == "schema" {
-		return target, true
-	}
-	pointer, ok := fragment(ref)
-	if !ok {
+	target, ok := r.follow(o, ref, kind)
+	if !ok && !strings.HasPrefix(ref, "#") {
 		r.err(o, "$ref", "ref", "the reference %q leads out of the document", ref)
-		return nil, false
-	}
-	target, ok := r.lookup(pointer, kind)
-	if !ok {
+	} else if !ok {
 		r.err(o, "$ref", "ref", "the reference %q leads to nothing", ref)
 	}
 	return target, ok
 }
 
-// lookup returns the object that a JSON pointer of the published document leads to. On its way it follows references.
-func (r *reader) lookup(pointer, kind string) (*node, bool) {
-	var value, parent any = r.root, nil
+func (r *reader) follow(o *node, ref, kind string) (*node, bool) {
+	if pointer, ok := fragment(ref); ok && o.base == nil {
+		return r.lookup(r.root, pointer, kind)
+	}
+	if kind != "schema" {
+		return nil, false
+	}
+	r.base = o.base
+	uri, fragment, ok := r.absolute(ref)
+	r.base = nil
+	if !ok {
+		return nil, false
+	}
+	if fragment != "" && fragment[0] != '/' {
+		target := r.ids[uri+"#"+fragment]
+		return target, target != nil
+	}
+	root := r.ids[uri]
+	if uri == documentURL {
+		root = r.root
+	}
+	if root != nil && (fragment == "" && root != r.root) {
+		return root, true
+	}
+	if root != nil && fragment != "" {
+		if target, ok := r.lookup(root, fragment, kind); ok {
+			return target, true
+		}
+	}
+	if strings.HasPrefix(ref, "#/") { // authors who write an $id do not always mean it
+		return r.lookup(r.root, fragment, kind)
+	}
+	return nil, false
+}
+
+// lookup returns the object that a JSON pointer relative to root leads to. On its way it follows references.
+func (r *reader) lookup(root *node, pointer, kind string) (*node, bool) {
+	var value, parent any = root, nil
 	last := ""
 	for _, token := range splitPointer(pointer) {
 		next, ok := child(value, token)
@@ -111,6 +140,7 @@ func (r *reader) lookup(pointer, kind string) (*node, bool) {
 		if !flag {
 			o.set("not", &node{pointer: pointer, kind: "schema"})
 		}
+		// A schema at an unknown place.
 		switch parent := parent.(type) {
 		case *node:
 			o.offset = parent.offset
@@ -126,8 +156,15 @@ func (r *reader) lookup(pointer, kind string) (*node, bool) {
 	if !ok || o == r.root {
 		return nil, false
 	}
+	if o.flag != nil {
+		if !*o.flag {
+			o.set("not", &node{pointer: o.pointer, kind: "schema", base: o.base})
+		}
+		o.flag = nil
+		r.schemas = append(r.schemas, o)
+	}
 	if o.kind == "" {
-		o.pointer = pointer
+		o.pointer = root.pointer + pointer
 		r.visit(o, kind, placeOf(o))
 	}
 	return o, true
@@ -319,9 +356,9 @@ func (r *reader) inlineBase(o, base *node) {
 	o.remove("$ref")
 	delete(r.targets, o)
 	before := len(r.refs)
-	r.quiet = true
+	r.quiet, r.base = true, base.base
 	r.visit(c, "schema", placeOf(base))
-	r.quiet = false
+	r.quiet, r.base = false, nil
 	for _, ref := range r.refs[before:] {
 		if target, ok := r.find(ref, ref.kind); ok {
 			r.targets[ref] = target
@@ -405,7 +442,7 @@ func (r *reader) nameComponents() {
 		if kind == "schema" {
 			r.schemas = append(r.schemas, &component)
 		}
-		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind}
+		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind, location: target.location}
 		target.set("$ref", reference("/components/"+sections[kind]+"/"+name))
 		r.targets[target] = &component
 		return name
@@ -438,7 +475,7 @@ func (r *reader) nameComponents() {
 			if !ok {
 				pointer = "/components/schemas/" + escapeToken(value)
 			}
-			if target, ok := r.lookup(pointer, "schema"); ok && target.kind == "schema" {
+			if target, ok := r.lookup(r.root, pointer, "schema"); ok && target.kind == "schema" {
 				mapping.set(m.name, reference("/components/schemas/"+name(target, "schema")))
 			} else {
 				r.warn(mapping, m.name, "discriminator", "the mapping to %q leads to no schema and is ignored", value)

@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -32,21 +33,18 @@ type compiler struct {
 	acceptors map[*jsonschema.Schema]*acceptor
 }
 
-// newCompiler compiles every schema of the document. All of them are subschemas of one resource, because the library
-// copies its books for each schema outside of those it knows.
+// newCompiler compiles every schema of the document.
 func newCompiler(d *Document, formats map[string]func(string) error) (*compiler, error) {
-	c, err := newDirection(d, formats, "writeOnly")
-	if err == nil && d.directional {
-		c.requests, err = newDirection(d, formats, "readOnly")
+	c, err := compileDefinitions(d, d.responses, formats)
+	if err == nil && d.requests != d.responses {
+		c.requests, err = compileDefinitions(d, d.requests, formats)
 	}
 	return c, err
 }
 
-// newDirection compiles the schemas of responses, or those of requests. In 3.0, properties with the flag are not required
-// there.
-func newDirection(d *Document, formats map[string]func(string) error, flag string) (*compiler, error) {
+func compileDefinitions(d *Document, b *definitions, formats map[string]func(string) error) (*compiler, error) {
 	c := &compiler{
-		document: d, formats: formats, schemas: jsonschema.NewCompiler(), offsets: make(map[string]int),
+		document: d, formats: formats, schemas: jsonschema.NewCompiler(), offsets: b.offsets,
 		acceptors: make(map[*jsonschema.Schema]*acceptor),
 	}
 	c.requests = c
@@ -54,44 +52,39 @@ func newDirection(d *Document, formats map[string]func(string) error, flag strin
 	c.schemas.UseLoader(nothingElse{})
 	c.schemas.UseRegexpEngine(compilePattern)
 	c.schemas.AssertFormat()
-	b := resourceBuilder{offsets: c.offsets, definitions: make(map[string]any), refs: make(map[string][]string)}
-	if d.directional {
-		b.flag = flag
-	}
-	b.walk("", d.root, "document")
-	resource := map[string]any{"$defs": b.definitions}
 	c.registerFormats()
-	if err := c.schemas.AddResource(documentURL, resource); err != nil {
+	if err := c.schemas.AddResource(documentURL, map[string]any{"$defs": b.schemas}); err != nil {
 		return nil, err
 	}
 	// What a schema refers to comes first: the library searches its queue of schemas to compile one by one.
 	done := make(map[string]bool, len(b.order))
-	var compile func(pointer string) error
-	compile = func(pointer string) error {
-		if done[pointer] {
+	var compile func(name string) error
+	compile = func(name string) error {
+		if done[name] {
 			return nil
 		}
-		done[pointer] = true
-		for _, ref := range b.refs[pointer] {
+		done[name] = true
+		for _, ref := range b.refs[name] {
 			if err := compile(ref); err != nil {
 				return err
 			}
 		}
-		_, err := c.schemas.Compile(schemaURL(pointer))
+		_, err := c.schemas.Compile(schemaURL(definition(name)))
 		return err
 	}
-	for _, pointer := range b.order {
-		if err := compile(pointer); err != nil {
+	for _, name := range b.order {
+		if err := compile(name); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-// schemaURL returns where the outermost schema at pointer is in the compiled resource.
-func schemaURL(pointer string) string { return documentURL + reference(definition(pointer)) }
+// schemaURL returns the absolute URI of the schema at a location of the compiled resource.
+func schemaURL(location string) string { return documentURL + reference(location) }
 
-func definition(pointer string) string { return "/$defs/" + escapeToken(pointer) }
+// definition returns the location of an outermost schema in the compiled resource.
+func definition(name string) string { return "/$defs/" + escapeToken(name) }
 
 // nothingElse is the loader of whatever is not the document.
 type nothingElse struct{}
@@ -100,95 +93,162 @@ func (nothingElse) Load(string) (any, error) {
 	return nil, errors.New("$ref leads out of the document")
 }
 
-// resourceBuilder puts all schemas of a document into one resource, as definitions named by their pointers.
-type resourceBuilder struct {
-	flag        string
-	definitions map[string]any
-	order       []string
-	refs        map[string][]string // pointer -> pointers of the components that its schema refers to
-	offsets     map[string]int
-	current     string
+// definitions are all schemas of a document, as definitions of one resource, because the jsonschema library copies its
+// books for each schema outside of the resources it knows. Each outermost schema is named by where it was published.
+type definitions struct {
+	schemas map[string]any
+	order   []string
+	refs    map[string][]string // name -> names of the definitions that it refers to
+	offsets map[string]int      // location of a keyword -> its rank in the document
+
+	reader *reader
+	flag   string // of properties that are not required
+	nodes  map[string]*node
+	walked map[*node]bool
+	roots  []*node
+	ids    map[*node]bool // schemas that keep their $id
+}
+
+// newDefinitions copies the schemas of the document. Every reference becomes the absolute URI of what it leads to.
+func (r *reader) newDefinitions(flag string) *definitions {
+	b := &definitions{
+		schemas: make(map[string]any), refs: make(map[string][]string), offsets: make(map[string]int), reader: r, flag: flag,
+		nodes: make(map[string]*node), walked: make(map[*node]bool), ids: make(map[*node]bool),
+	}
+	for _, s := range r.schemas {
+		// Dynamic references depend on the resources that a validator has come through. Nothing else does.
+		if s.find("$dynamicAnchor") >= 0 && s.base != nil {
+			for _, s := range r.ids {
+				b.ids[s] = s.base != nil && s.base.root == s
+			}
+			break
+		}
+	}
+	b.walk(r.root, "document")
+	for _, o := range r.refs { // some lead to where OpenAPI knows nothing
+		target := r.targets[o]
+		switch {
+		case target == nil:
+		case target.kind != "schema" && !b.walked[target]:
+			b.walk(target, target.kind)
+		case target.kind == "schema" && b.nodes[target.location] != target:
+			b.outermost(target)
+		}
+	}
+	for i := 0; i < len(b.roots); i++ {
+		name := b.order[i]
+		b.schemas[name] = b.schema(name, b.roots[i])
+	}
+	return b
 }
 
 // walk visits everything below an object that is not a schema.
-func (b *resourceBuilder) walk(pointer string, o *node, kind string) {
+func (b *definitions) walk(o *node, kind string) {
+	b.walked[o] = true
 	for _, m := range o.members {
-		memberKind, ok := memberKind(kind, m.name)
-		if !ok || memberKind == "any" {
-			continue
+		if memberKind, ok := memberKind(kind, m.name); ok && memberKind != "any" {
+			b.value(m.value, memberKind)
 		}
-		b.value(pointer+"/"+escapeToken(m.name), m.value, memberKind)
 	}
 }
 
-func (b *resourceBuilder) value(pointer string, value any, kind string) {
-	switch kind[0] {
-	case '[':
+func (b *definitions) value(value any, kind string) {
+	o, _ := value.(*node)
+	switch {
+	case kind[0] == '[':
 		list, _ := value.([]any)
-		for i, item := range list {
-			b.value(fmt.Sprintf("%s/%d", pointer, i), item, kind[1:len(kind)-1])
+		for _, item := range list {
+			b.value(item, kind[1:len(kind)-1])
 		}
-	case '{':
-		o, _ := value.(*node)
-		if o == nil {
-			return
-		}
+	case o == nil:
+	case kind[0] == '{':
 		for _, m := range o.members {
-			b.value(pointer+"/"+escapeToken(m.name), m.value, kind[1:len(kind)-1])
+			b.value(m.value, kind[1:len(kind)-1])
 		}
-	default:
-		if kind == "schema" {
-			b.current = pointer
-			b.order = append(b.order, pointer)
-			b.definitions[pointer] = b.schema(definition(pointer), value)
-			return
-		}
-		if o, ok := value.(*node); ok && (shapes[kind] != nil || kind == "callback") {
-			b.walk(pointer, o, kind)
+	case kind == "schema":
+		b.outermost(o)
+	case shapes[kind] != nil || kind == "callback":
+		b.walk(o, kind)
+	}
+}
+
+func (b *definitions) outermost(o *node) {
+	name := o.pointer
+	for i := 2; b.nodes[definition(name)] != nil; i++ { // copies were published at one place
+		name = o.pointer + " " + strconv.Itoa(i)
+	}
+	b.order, b.roots = append(b.order, name), append(b.roots, o)
+	b.locate(definition(name), o)
+}
+
+// locate gives every schema its location.
+func (b *definitions) locate(location string, o *node) {
+	o.location = location
+	b.nodes[location] = o
+	o.eachSchema(func(path string, s *node) { b.locate(location+path, s) })
+}
+
+// eachSchema visits the schemas directly within a schema.
+func (o *node) eachSchema(visit func(path string, s *node)) {
+	for _, m := range o.members {
+		path := "/" + escapeToken(m.name)
+		switch shapes["schema"][m.name] {
+		case "schema":
+			if s, ok := m.value.(*node); ok {
+				visit(path, s)
+			}
+		case "[schema]":
+			for i, item := range m.value.([]any) {
+				visit(path+"/"+strconv.Itoa(i), item.(*node))
+			}
+		case "{schema}":
+			for _, entry := range m.value.(*node).members {
+				visit(path+"/"+escapeToken(entry.name), entry.value.(*node))
+			}
 		}
 	}
 }
 
-// schema returns a schema with references to the definitions.
-func (b *resourceBuilder) schema(location string, value any) any {
-	o, ok := value.(*node)
-	if !ok {
-		return value
+// schema returns a schema of the definition name.
+func (b *definitions) schema(name string, o *node) any {
+	b.offsets[o.location] = len(b.offsets)
+	if o.flag != nil {
+		return *o.flag
 	}
-	b.offsets[location] = len(b.offsets)
 	s := make(map[string]any, len(o.members))
+	if b.ids[o] {
+		s["$id"] = o.base.uri
+	}
 	for _, m := range o.members {
-		below := location + "/" + escapeToken(m.name)
-		b.offsets[below] = len(b.offsets)
+		b.offsets[o.location+"/"+escapeToken(m.name)] = len(b.offsets)
 		switch kind := shapes["schema"][m.name]; {
-		case m.name == "$ref", m.name == "$dynamicRef":
-			s[m.name] = m.value
-			ref, _ := m.value.(string)
-			if pointer, ok := fragment(ref); ok {
-				if m.name == "$ref" {
-					b.refs[b.current] = append(b.refs[b.current], pointer)
-				}
-				s[m.name] = reference(definition(pointer))
+		case m.name == "$ref":
+			if target := b.reader.targets[o]; target != nil {
+				b.refer(name, target)
+				s["$ref"] = schemaURL(target.location)
 			}
+		case m.name == "$dynamicRef":
+			s["$dynamicRef"] = b.dynamicRef(name, o, m.value.(string))
+		case m.name == "$anchor":
 		case m.name == "required" && b.flag != "":
 			s[m.name] = plain(o.requiredIn(b.flag))
 		case kind == "schema":
-			s[m.name] = b.schema(below, m.value)
+			s[m.name] = b.schema(name, m.value.(*node))
 		case kind == "[schema]":
 			list := []any{}
-			for i, item := range m.value.([]any) {
-				list = append(list, b.schema(fmt.Sprintf("%s/%d", below, i), item))
+			for _, item := range m.value.([]any) {
+				list = append(list, b.schema(name, item.(*node)))
 			}
 			s[m.name] = list
 		case kind == "{schema}":
 			members := make(map[string]any)
 			for _, m := range m.value.(*node).members {
-				members[m.name] = b.schema(below+"/"+escapeToken(m.name), m.value)
+				members[m.name] = b.schema(name, m.value.(*node))
 			}
 			s[m.name] = members
 		case kind == "":
 			// An unknown keyword means nothing.
-		case !assertions[m.name] && m.name != "const" && m.name != "format" && !strings.HasPrefix(m.name, "$") && m.name != "contentSchema":
+		case !assertions[m.name] && m.name != "const" && m.name != "format" && m.name != "$dynamicAnchor":
 			// An annotation.
 		default:
 			s[m.name] = plain(m.value)
@@ -197,18 +257,47 @@ func (b *resourceBuilder) schema(location string, value any) any {
 	return s
 }
 
-// compile returns the outermost schema at pointer, ready for validation.
+func (b *definitions) refer(name string, target *node) {
+	root, _, _ := strings.Cut(strings.TrimPrefix(target.location, "/$defs/"), "/")
+	b.refs[name] = append(b.refs[name], tokenUnescaper.Replace(root))
+}
+
+// dynamicRef returns a dynamic reference as the compiler has to read it.
+func (b *definitions) dynamicRef(name string, o *node, ref string) string {
+	r := b.reader
+	target, ok := r.follow(o, ref, "schema")
+	if !ok || b.nodes[target.location] != target {
+		r.err(o, "$dynamicRef", "ref", "the reference %q leads to nothing", ref)
+		return documentURL
+	}
+	b.refer(name, target)
+	r.base = target.base
+	uri, _, _ := r.absolute("")
+	r.base = nil
+	anchor := target.text("$dynamicAnchor")
+	if anchor == "" || !strings.HasSuffix(ref, "#"+anchor) || target.base != nil && !b.ids[target.base.root] {
+		return schemaURL(target.location)
+	}
+	return uri + "#" + anchor
+}
+
+// compile returns the schema at a pointer into the read document, ready for validation.
 func (c *compiler) compile(pointer string) (*schema, error) {
 	s := &schema{offsets: c.offsets}
-	// Most schemas of an operation are nothing but a reference. They share what is compiled and its acceptor.
 	value, _ := c.document.at(pointer)
-	if o, ok := value.(*node); ok && len(o.members) == 1 && o.text("$ref") != "" {
-		if target, ok := fragment(o.text("$ref")); ok {
-			pointer = target
+	o, ok := value.(*node)
+	// Most schemas of an operation are nothing but a reference. They share what is compiled and its acceptor.
+	if ok && len(o.members) == 1 && o.text("$ref") != "" {
+		if target, found := fragment(o.text("$ref")); found {
+			value, _ = c.document.at(target)
+			o, ok = value.(*node)
 		}
 	}
+	if !ok || o.location == "" {
+		return nil, fmt.Errorf("compile schema %s: nothing is there", pointer)
+	}
 	var err error
-	if s.compiled, err = c.schemas.Compile(schemaURL(pointer)); err != nil {
+	if s.compiled, err = c.schemas.Compile(schemaURL(o.location)); err != nil {
 		return nil, fmt.Errorf("compile schema %s: %w", pointer, err)
 	}
 	s.quick = c.acceptor(s.compiled)

@@ -22,6 +22,17 @@ type node struct {
 	pointer string // JSON pointer into the published document
 	offset  int    // into the published bytes
 	kind    string // of the table of shapes; empty until visited
+
+	// Of schemas only:
+	flag     *bool     // of the schemas true and false, which have no members
+	base     *resource // that references are relative to; nil is the document
+	location string    // in the resource that is compiled
+}
+
+// resource is a schema with an $id, and everything below it. References in it are relative to the $id.
+type resource struct {
+	uri  string // absolute
+	root *node
 }
 
 type member struct {
@@ -110,7 +121,7 @@ func (o *node) reindex() {
 
 // newNode returns an object that stands for one that was published elsewhere, or in another form.
 func newNode(published *node, members ...member) *node {
-	o := &node{members: members, pointer: published.pointer, offset: published.offset, kind: published.kind}
+	o := &node{members: members, pointer: published.pointer, offset: published.offset, kind: published.kind, base: published.base}
 	o.reindex()
 	return o
 }
@@ -120,6 +131,7 @@ func clone(value any) any {
 	switch value := value.(type) {
 	case *node:
 		c := *value
+		c.location = ""
 		c.members, c.index = make([]member, len(value.members)), nil
 		for i, m := range value.members {
 			c.members[i] = member{m.name, clone(m.value), m.offset}
@@ -140,6 +152,9 @@ func clone(value any) any {
 func plain(value any) any {
 	switch value := value.(type) {
 	case *node:
+		if value.flag != nil {
+			return *value.flag
+		}
 		m := make(map[string]any, len(value.members))
 		for _, member := range value.members {
 			m[member.name] = plain(member.value)
@@ -241,6 +256,9 @@ func (p *treeParser) object(depth int) (any, error) {
 func appendJSON(b []byte, value any) []byte {
 	switch value := value.(type) {
 	case *node:
+		if value.flag != nil {
+			return strconv.AppendBool(b, *value.flag)
+		}
 		b = append(b, '{')
 		for i, m := range value.members {
 			if i > 0 {

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,6 +19,20 @@ func (r *reader) prepareSchema(s *node) {
 			if len(list) == 0 {
 				s.remove("prefixItems")
 			}
+		}
+	}
+	if dependencies := s.object("dependencies"); dependencies != nil {
+		r.warn(s, "dependencies", "old-keyword", "dependencies is dependentRequired or dependentSchemas in JSON Schema 2020-12")
+		s.remove("dependencies")
+		for _, m := range dependencies.members {
+			name := "dependentSchemas"
+			if _, ok := m.value.([]any); ok {
+				name = "dependentRequired"
+			}
+			if s.object(name) == nil {
+				s.set(name, newNode(s))
+			}
+			s.object(name).set(m.name, m.value)
 		}
 	}
 	if required, ok := s.get("required"); ok {
@@ -51,6 +67,59 @@ func (r *reader) prepareSchema(s *node) {
 	}
 }
 
+// enter takes the names by which references may find a schema, before its members are visited.
+func (r *reader) enter(s *node) {
+	if id := s.text("$id"); id != "" {
+		if uri, fragment, ok := r.absolute(id); ok && fragment == "" && r.ids[uri] == nil {
+			r.base = &resource{uri, s}
+			r.ids[uri] = s
+		}
+		r.warn(s, "$id", "id", "$id matters to references only; other tools may not follow them")
+		s.remove("$id")
+	}
+	s.base = r.base
+	for _, name := range [...]string{"$anchor", "$dynamicAnchor"} {
+		value, ok := s.get(name)
+		if !ok {
+			continue
+		}
+		anchor, _ := value.(string)
+		if !anchorName.MatchString(anchor) {
+			r.err(s, name, "schema", "the value has to be the name of an anchor")
+			s.remove(name)
+			continue
+		}
+		uri, _, _ := r.absolute("")
+		if other := r.ids[uri+"#"+anchor]; other != nil && other != s {
+			r.warn(s, name, "id", "two schemas have the anchor %q; the first one counts", anchor)
+			s.remove(name)
+			continue
+		}
+		r.ids[uri+"#"+anchor] = s
+	}
+}
+
+var anchorName = regexp.MustCompile(`^[A-Za-z_][-A-Za-z0-9._]*$`)
+
+// absolute resolves a reference relative to the base of the schema that is visited.
+func (r *reader) absolute(ref string) (uri, fragment string, ok bool) {
+	base := documentURL
+	if r.base != nil {
+		base = r.base.uri
+	}
+	b, err := url.Parse(base)
+	if err != nil {
+		return "", "", false
+	}
+	target, err := b.Parse(ref)
+	if err != nil {
+		return "", "", false
+	}
+	fragment = target.Fragment
+	target.Fragment, target.RawFragment = "", ""
+	return target.String(), fragment, true
+}
+
 func (o *node) rename(from, to string) {
 	o.remove(to)
 	if i := o.find(from); i >= 0 {
@@ -81,19 +150,6 @@ var (
 // find it.
 func (r *reader) identify(s *node) {
 	r.mendTypes(s)
-	if id := s.text("$id"); id != "" {
-		r.ids[id] = s
-		r.warn(s, "$id", "id", "$id is ignored, apart from references to it")
-		s.remove("$id")
-	}
-	if anchor := s.text("$anchor"); anchor != "" {
-		if r.ids["#"+anchor] != nil {
-			r.warn(s, "$anchor", "id", "two schemas have the anchor %q; the first one counts", anchor)
-			s.remove("$anchor")
-		} else {
-			r.ids["#"+anchor] = s
-		}
-	}
 	if dialect := s.text("$schema"); dialect != "" && !isDialect(dialect) {
 		if strings.Contains(dialect, "json-schema.org/") {
 			r.warn(s, "$schema", "dialect", "the schema is read as JSON Schema 2020-12")
