@@ -32,7 +32,7 @@ func copySources(folder string) error {
 			return fs.SkipDir
 		case entry.IsDir():
 			return os.MkdirAll(filepath.Join(folder, path), 0o755)
-		case !entry.Type().IsRegular():
+		case !entry.Type().IsRegular(), path == ".git": // a file in a worktree
 			return nil
 		}
 		content, err := fs.ReadFile(root, path)

@@ -188,6 +188,9 @@ func copyModule(t *testing.T) string {
 			return err
 		}
 		name := entry.Name()
+		if name == ".git" && !entry.IsDir() { // of a worktree
+			return nil
+		}
 		if entry.IsDir() && (name == ".git" || name == "node_modules" || name == "bin" || name == "dist") {
 			return fs.SkipDir
 		}
