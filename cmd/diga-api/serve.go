@@ -111,7 +111,7 @@ type service struct {
 
 // open opens the store and builds the handlers.
 func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
-	if s.keys, err = c.databaseFlags.open(ctx, store.Options{Migrate: s.migrate}); err != nil {
+	if s.keys, err = c.open(ctx, store.Options{Migrate: s.migrate}); err != nil {
 		return err
 	}
 	b := currentBuild()
