@@ -14,10 +14,10 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// defaultMaxBodyBytes is the limit of a request's body when Options name none.
+// defaultMaxBodyBytes limits request bodies if Options.MaxBodyBytes is 0.
 const defaultMaxBodyBytes = 1 << 20
 
-// Options say what a document cannot.
+// Options are what a document does not say.
 type Options struct {
 	// Authenticate checks whether a request meets a security scheme. It is required when the document has any security
 	// requirement. The error handler gets its error within a SecurityError. The handler gets the request that Authenticate
@@ -44,7 +44,7 @@ type Contract struct {
 type Operation struct {
 	ID     string // its operationId
 	Method string // in capital letters
-	Path   string // as the document has it, like "/v1/pets/{id}"
+	Path   string // as in the document, like "/v1/pets/{id}"
 
 	contract   *Contract
 	route      routers.Route
@@ -128,14 +128,14 @@ func (o *Operation) compile(c *compiler, itemPointer, pointer string) error {
 
 var pathParameter = regexp.MustCompile(`{[.;?]?([^{}*]+)\*?}`)
 
-// Operations are all operations, sorted by path and method.
+// Operations returns all operations, sorted by path and method.
 func (c *Contract) Operations() []*Operation { return slices.Clone(c.operations) }
 
-// String names the operation for people.
+// String returns method and path.
 func (o *Operation) String() string { return o.Method + " " + o.Path }
 
-// Example is the example body that the document declares for the JSON answer of status, compact, its members in the
-// order of the document; nil when there is none. With several, it is the first.
+// Example returns the first example body that the document declares for the JSON response of status, as compact JSON with
+// its members in the order of the document. It returns nil if there is none.
 func (o *Operation) Example(status int) []byte {
 	r := o.response(status)
 	if r == nil {
@@ -144,7 +144,7 @@ func (o *Operation) Example(status int) []byte {
 	return bytes.Clone(r.example)
 }
 
-// bodyless says whether an answer of status to method has no body, whatever the document says.
+// bodyless reports whether a response of status to method has no body, whatever the document declares.
 func bodyless(method string, status int) bool {
 	return method == http.MethodHead || status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
 }

@@ -996,7 +996,8 @@ func (r *reader) repairParameters(o *node) {
 	}
 }
 
-// repairPathParameters declares the parameters that a path has and nobody declares, and removes those that it has not.
+// repairPathParameters declares the parameters that a path has and the document does not declare, and removes those that the
+// path does not have.
 func (r *reader) repairPathParameters(item *node, path string) {
 	var names []string
 	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
