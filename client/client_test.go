@@ -149,7 +149,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// The status decides: whatever stands in the body of a success, the key is gone.
+// A success of a declared media type, or without a body, is one with any body.
 func TestOddSuccess(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"empty":      answer(200, ``),

@@ -131,7 +131,7 @@ func Example_server() {
 // Errors without a response wrap what the network said; those of a context that ended are found by errors.Is.
 func Example_noResponse() {
 	server := diga(200, `{}`)
-	server.Close() // nobody listens any more
+	server.Close() // connections are refused from here on
 	c, _ := client.New(client.WithAPIKey(ourKey), client.WithBaseURL(server.URL),
 		client.WithRetries(client.RetryPolicy{MaxAttempts: 1}))
 

@@ -147,7 +147,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A wait that would outlast the deadline is not begun, whoever set the deadline.
+// A wait that would outlast the deadline is not begun, whether it is of the context or of the client.
 func TestWaitBeyondDeadline(t *testing.T) {
 	slow := []http.HandlerFunc{answer(503, ``, "Retry-After", "5")}
 	synctest.Test(t, func(t *testing.T) {
@@ -306,26 +306,26 @@ func TestReplayed(t *testing.T) {
 		attempts int  // of a replayed success; 0 for not found
 		foreign  bool // the 404 is not the API's own
 	}{
-		"cut":                        {[]http.HandlerFunc{cut, gone}, nil, 2, false},
-		"cut in the status line":     {[]http.HandlerFunc{hijacked("HTTP/1.1 20"), gone}, nil, 2, false},
-		"cut in the headers":         {[]http.HandlerFunc{hijacked("HTTP/1.1 200 OK\r\nContent-Ty"), gone}, nil, 2, false},
-		"not HTTP":                   {[]http.HandlerFunc{hijacked("SSH-2.0-OpenSSH\r\n\r\n"), gone}, nil, 2, false},
-		"headers without end":        {[]http.HandlerFunc{hijacked("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20)), gone}, nil, 2, false},
-		"500":                        {[]http.HandlerFunc{answer(500, body500), gone}, nil, 2, false},
-		"502":                        {[]http.HandlerFunc{answer(502, ``), gone}, nil, 2, false},
-		"503":                        {[]http.HandlerFunc{answer(503, ``), gone}, nil, 2, false},
-		"504":                        {[]http.HandlerFunc{answer(504, ``), gone}, nil, 2, false},
-		"cut, then refused for now":  {[]http.HandlerFunc{cut, answer(429, ``), gone}, nil, 3, false},
-		"408":                        {[]http.HandlerFunc{answer(408, ``), gone}, nil, 0, false},
-		"429":                        {[]http.HandlerFunc{answer(429, ``), gone}, nil, 0, false},
-		"no earlier attempt":         {[]http.HandlerFunc{gone}, nil, 0, false},
-		"asked not to":               {[]http.HandlerFunc{cut, gone}, []client.Option{client.WithNotFoundAfterRetry()}, 0, false},
-		"404 of a proxy":             {[]http.HandlerFunc{answer(502, ``), answer(404, `<html>default backend</html>`, "Content-Type", "text/html")}, nil, 0, true},
-		"404 with a cut body":        {[]http.HandlerFunc{cut, answer(404, `{"status":"err`, "Content-Type", "application/json", "X-Request-Id", "r")}, nil, 0, true},
-		"404 without a body":         {[]http.HandlerFunc{cut, answer(404, ``, "X-Request-Id", "r")}, nil, 0, true},
-		"404 in a line of text":      {[]http.HandlerFunc{answer(502, ``), answer(404, `default backend - 404`, "Content-Type", "text/plain")}, nil, 0, true},
-		"404 in JSON of a proxy":     {[]http.HandlerFunc{answer(502, ``), answer(404, `{"message":"no route"}`)}, nil, 0, true},
-		"404 of a path nobody knows": {[]http.HandlerFunc{cut, answer(404, `{"error_code":"NOT_FOUND","message":"no such path"}`)}, nil, 0, true},
+		"cut":                       {[]http.HandlerFunc{cut, gone}, nil, 2, false},
+		"cut in the status line":    {[]http.HandlerFunc{hijacked("HTTP/1.1 20"), gone}, nil, 2, false},
+		"cut in the headers":        {[]http.HandlerFunc{hijacked("HTTP/1.1 200 OK\r\nContent-Ty"), gone}, nil, 2, false},
+		"not HTTP":                  {[]http.HandlerFunc{hijacked("SSH-2.0-OpenSSH\r\n\r\n"), gone}, nil, 2, false},
+		"headers without end":       {[]http.HandlerFunc{hijacked("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20)), gone}, nil, 2, false},
+		"500":                       {[]http.HandlerFunc{answer(500, body500), gone}, nil, 2, false},
+		"502":                       {[]http.HandlerFunc{answer(502, ``), gone}, nil, 2, false},
+		"503":                       {[]http.HandlerFunc{answer(503, ``), gone}, nil, 2, false},
+		"504":                       {[]http.HandlerFunc{answer(504, ``), gone}, nil, 2, false},
+		"cut, then refused for now": {[]http.HandlerFunc{cut, answer(429, ``), gone}, nil, 3, false},
+		"408":                       {[]http.HandlerFunc{answer(408, ``), gone}, nil, 0, false},
+		"429":                       {[]http.HandlerFunc{answer(429, ``), gone}, nil, 0, false},
+		"no earlier attempt":        {[]http.HandlerFunc{gone}, nil, 0, false},
+		"asked not to":              {[]http.HandlerFunc{cut, gone}, []client.Option{client.WithNotFoundAfterRetry()}, 0, false},
+		"404 of a proxy":            {[]http.HandlerFunc{answer(502, ``), answer(404, `<html>default backend</html>`, "Content-Type", "text/html")}, nil, 0, true},
+		"404 with a cut body":       {[]http.HandlerFunc{cut, answer(404, `{"status":"err`, "Content-Type", "application/json", "X-Request-Id", "r")}, nil, 0, true},
+		"404 without a body":        {[]http.HandlerFunc{cut, answer(404, ``, "X-Request-Id", "r")}, nil, 0, true},
+		"404 in a line of text":     {[]http.HandlerFunc{answer(502, ``), answer(404, `default backend - 404`, "Content-Type", "text/plain")}, nil, 0, true},
+		"404 in JSON of a proxy":    {[]http.HandlerFunc{answer(502, ``), answer(404, `{"message":"no route"}`)}, nil, 0, true},
+		"404 of an unknown path":    {[]http.HandlerFunc{cut, answer(404, `{"error_code":"NOT_FOUND","message":"no such path"}`)}, nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t, test.answers...)
@@ -394,7 +394,7 @@ func TestNotReplayedAfterFailedDial(t *testing.T) {
 	}
 }
 
-// closedPort is an address nobody listens at.
+// closedPort returns an address that refuses connections.
 func closedPort(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/client"
 	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiclient"
 	"github.com/diga-io/diga-api/gen/apiserver"
@@ -528,38 +529,36 @@ var compile = sync.OnceValue(func() *contract.Contract {
 	return c
 })
 
-// TestClient lets the generated client talk to the generated server.
+// TestClient calls the generated server through package client.
 func TestClient(t *testing.T) {
 	s := &stub{answer: of[apiserver.Simplify200JSONResponse](`{"literal":1.5}`)}
 	server := httptest.NewServer(serve(t, s))
 	defer server.Close()
-	client, err := apiclient.NewClientWithResponses(server.URL, apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer x")
-		return nil
-	}))
+	c, err := client.New(client.WithAPIKey("diga_0123456789abcdef"), client.WithBaseURL(server.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.CloseIdleConnections()
 	var expression apiclient.Expr
 	if err := expression.FromLiteral(apiclient.Literal{}); err != nil {
 		t.Fatal(err)
 	}
-	simplified, err := client.SimplifyWithResponse(t.Context(), expression)
-	if err != nil || simplified.JSON200 == nil {
+	simplified, _, err := c.Simplify(t.Context(), expression)
+	if err != nil {
 		t.Fatalf("%v, %v", simplified, err)
 	}
-	literal, err := simplified.JSON200.AsLiteral()
+	literal, err := simplified.AsLiteral()
 	equal(t, "error", err, nil)
 	text, err := json.Marshal(literal)
 	equal(t, "error", err, nil)
 	equal(t, "literal", string(text), `{"literal":1.5}`)
 
 	s.answer = of[apiserver.GetSettings200JSONResponse](`{"more":{"x":1}}`)
-	settings, err := client.GetSettingsWithResponse(t.Context())
-	if err != nil || settings.JSON200 == nil {
+	settings, _, err := c.GetSettings(t.Context())
+	if err != nil {
 		t.Fatalf("%v, %v", settings, err)
 	}
-	equal[any](t, "more", settings.JSON200.AdditionalProperties["more"], map[string]any{"x": 1.0})
+	equal[any](t, "more", settings.AdditionalProperties["more"], map[string]any{"x": 1.0})
 }
 
 func serve(t *testing.T, s apiserver.StrictServerInterface) *echo.Echo {
