@@ -20,9 +20,11 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	quoted := regexp.MustCompile("(?s)\n```.*?\n```|`[^`\n]*`")
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	links := 0
 	for _, document := range append(documents, root...) {
-		for _, found := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
+		for _, found := range link.FindAllStringSubmatch(quoted.ReplaceAllString(read(t, document), "`code`"), -1) {
 			if strings.Contains(found[1], "://") {
 				continue
 			}
