@@ -120,11 +120,11 @@ func RunCopy(t *testing.T, open func(t *testing.T) *store.Store) {
 
 func content(t *testing.T, path string) string {
 	t.Helper()
-	content, err := os.ReadFile(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(content)
+	return string(data)
 }
 
 // RunInspect tests what a healthy store says of itself and of its engine.
