@@ -92,6 +92,8 @@ func TestRead(t *testing.T) {
 		{"anchor", withSchema("3.1.0", `{"$anchor":"1 x"}`), []string{"error schema /components/schemas/A/$anchor"}},
 		{"name of a component", document("3.1.0", "{}", `"components":{"schemas":{"A[B]":{},"C":{"$ref":"#/components/schemas/A%5BB%5D"}}}`),
 			[]string{"warning component-name /components/schemas/A[B]"}},
+		{"request body in the place of a response", document("3.1.0", `{"/":{"get":{"operationId":"o","responses":{"200":{"$ref":"#/components/requestBodies/B"}}}}}`,
+			`"components":{"requestBodies":{"B":{"description":"","required":true,"content":{"application/json":{"schema":{}}}}}}`), []string{"warning ref /paths/~1/get/responses/200/$ref"}},
 		{"parameter in the place of a header", document("3.1.0", `{"/":{"get":{"operationId":"o","responses":{"200":{"description":"","headers":{"X":{"$ref":"#/components/parameters/P"}}}}}}}`,
 			`"components":{"parameters":{"P":{"name":"X","in":"header","schema":{}}}}`), []string{"warning ref /paths/~1/get/responses/200/headers/X/$ref"}},
 

@@ -213,19 +213,27 @@ func aKind(kind string) string {
 	return "a " + kind
 }
 
-// convert puts a copy of a parameter in the place of a header, and the other way round where the name is known.
+// convertible are the kinds that say enough to stand for another.
+var convertible = map[[2]string]bool{
+	{"header", "parameter"}: true, {"response", "request body"}: true, {"request body", "response"}: true,
+}
+
+// convert puts a copy of target in the place of o, without the members that an object of its kind does not have.
 func (r *reader) convert(o, target *node) bool {
-	if o.kind != "header" || target.kind != "parameter" {
+	if !convertible[[2]string{o.kind, target.kind}] {
 		return false
 	}
-	r.warn(o, "$ref", "ref", "the reference leads to a parameter, which is read as a header")
+	r.warn(o, "$ref", "ref", "the reference leads to %s, which is read as %s", aKind(target.kind), aKind(o.kind))
 	c := clone(target).(*node)
-	c.remove("name")
-	c.remove("in")
+	for _, m := range slices.Clone(c.members) {
+		if _, known := memberKind(o.kind, m.name); !known {
+			c.remove(m.name)
+		}
+	}
 	o.members, o.index = c.members, nil
 	o.reindex()
 	r.quiet = true
-	r.visit(o, "header", placeOf(o))
+	r.visit(o, o.kind, placeOf(o))
 	r.quiet = false
 	return true
 }
