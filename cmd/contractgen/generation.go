@@ -260,7 +260,11 @@ func build(ctx context.Context, temporary string, targets []*target) (failure st
 			if err != nil {
 				return "", err
 			}
-			candidate := filepath.Join(temporary, fmt.Sprintf("%d.go", len(overlay.Replace)))
+			// The compiler names the candidate in its messages, so it has the name of the output.
+			candidate := filepath.Join(temporary, strconv.Itoa(len(overlay.Replace)), filepath.Base(output))
+			if err := os.MkdirAll(filepath.Dir(candidate), 0o700); err != nil {
+				return "", err
+			}
 			if err := os.WriteFile(candidate, content, 0o600); err != nil {
 				return "", err
 			}

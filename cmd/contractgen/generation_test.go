@@ -105,6 +105,16 @@ func TestGenerate(t *testing.T) {
 			want:       []string{"Odd"}, note: "Odd: it is apitype.JSON in Go: ",
 		},
 		{
+			name: "enumeration of times", paths: answer(`{"$ref": "#/components/schemas/Odd"}`),
+			components: `"Odd": {"type": "object", "properties": {"at": {"type": "string", "format": "date-time", "enum": ["2026-01-02T03:04:05Z"]}}}`,
+			want:       []string{"Odd"}, not: []string{"OddAt"},
+		},
+		{
+			name: "union that refers to a schema twice", paths: answer(`{"$ref": "#/components/schemas/Odd"}`),
+			components: `"Odd": {"oneOf": [{"$ref": "#/components/schemas/Pet"}, {"$ref": "#/components/schemas/Pet"}, {"type": "string"}]}, "Pet": {"type": "object", "properties": {"x": {"type": "string"}}}`,
+			want:       []string{"Odd", "Pet"},
+		},
+		{
 			name: "struct in itself", paths: answer(`{"$ref": "#/components/schemas/Tree"}`),
 			components: `"Tree": {"type": "object", "required": ["left"], "properties": {"left": {"$ref": "#/components/schemas/Tree"}}}`,
 			want:       []string{"Tree"},

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"go/types"
 	"maps"
 	"mime"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -275,6 +277,9 @@ func nameTypes(contents *openapi3.T, note func(path []string, message string)) {
 				mergeable(ref.Value)
 				schema, err = describe(ref, path)
 			}
+			if len(schema.EnumValues) > 0 && !constants(schema) {
+				ref.Value.Enum, ref.Value.Const = nil, nil
+			}
 			if err == nil && schema.TypeDecl() == "" {
 				err = errors.New("there is nothing that it accepts")
 			}
@@ -335,6 +340,23 @@ func nameTypes(contents *openapi3.T, note func(path []string, message string)) {
 			}
 		}
 	}
+}
+
+// constants reports whether the values of an enumeration can be constants of its Go type: those of a time cannot.
+func constants(schema codegen.Schema) bool {
+	if schema.GoType == "string" {
+		return true
+	}
+	basic, ok := types.Universe.Lookup(schema.GoType).(*types.TypeName)
+	if !ok || !basic.IsAlias() && basic.Type().Underlying() != basic.Type() {
+		return false
+	}
+	for _, value := range schema.EnumValues {
+		if _, err := strconv.ParseFloat(value, 64); err != nil && value != "true" && value != "false" {
+			return false
+		}
+	}
+	return true
 }
 
 // mergeable removes from the members of allOf what oapi-codegen refuses to merge, although it makes no difference to
