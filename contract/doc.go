@@ -54,14 +54,14 @@
 // The verdicts are those of openapi3filter in 3.1 mode, with undeclared statuses rejected. A property test compares them.
 // These differences are intended. "Stock" means openapi3filter.
 //
-//   - one dialect: the schemas of every document are JSON Schema 2020-12. Stock validates documents of 3.0, and schemas
+//   - references: the schemas of every document are JSON Schema 2020-12. Stock validates documents of 3.0, and schemas
 //     with a $ref but no keyword that is new in 2020-12, by the rules of 3.0: it obeys discriminators, rejects null where
 //     no type is given, and compares numbers inexactly.
-//   - readOnly and writeOnly: they are annotations, apart from what is required in 3.0. Stock rejects a readOnly property
+//   - readOnly: it is an annotation, like writeOnly, apart from what is required in 3.0. Stock rejects a readOnly property
 //     in a request where it falls back to the rules of 3.0.
 //   - const: null: stock ignores it.
 //   - int64: stock accepts numbers that overflow 64 bits.
-//   - duplicate names: an object with two members of one name is rejected. Parsers differ in which of them counts, so the
+//   - duplicate members: an object with two members of one name is rejected. Parsers differ in which of them counts, so the
 //     value that is used need not be the one that was validated.
 //   - trailing data: a body is one JSON value, and nothing after it.
 //   - UTF-8: JSON bodies and parameter values have to be valid UTF-8.
@@ -70,7 +70,7 @@
 //   - malformed queries: a query that cannot be parsed is rejected if the operation declares query parameters. Stock
 //     treats the part that it cannot parse as missing.
 //   - parameters without a type: the value is a string. Stock rejects all values.
-//   - response headers without a type: the same.
+//   - headers without a type: the same, for responses.
 //   - not, of a parameter: it is obeyed. Stock rejects the parameter.
 //   - paths like /jobs/{id}:cancel: they are served. Stock's routers, and echo, take the whole segment for the parameter.
 //   - large bodies: Options.MaxBodyBytes limits them.
