@@ -312,7 +312,7 @@ func inContext(label []rune) bool {
 	}
 	some := func(is func(rune) bool) bool { return slices.ContainsFunc(label, is) }
 	for i, r := range label {
-		valid := true
+		var valid bool
 		switch r {
 		case '\u00b7': // middle dot
 			valid = at(i-1) == 'l' && at(i+1) == 'l'
@@ -405,7 +405,11 @@ var ipFuture = regexp.MustCompile(`^[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-
 
 // iriCharacter reports whether RFC 3987 permits r, which is not ASCII, in an IRI.
 func iriCharacter(r rune) bool {
-	return r >= 0xa0 && !(0xe000 <= r && r <= 0xf8ff) && !(0xfdd0 <= r && r <= 0xfdef) && !(0xfff0 <= r && r <= 0xffff) && r&0xfffe != 0xfffe
+	switch {
+	case 0xe000 <= r && r <= 0xf8ff, 0xfdd0 <= r && r <= 0xfdef, 0xfff0 <= r && r <= 0xffff:
+		return false
+	}
+	return r >= 0xa0 && r&0xfffe != 0xfffe
 }
 
 // uriTemplate is an expression of RFC 6570, or a literal character.

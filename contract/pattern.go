@@ -152,7 +152,7 @@ func (p *linearPattern) String() string { return p.source }
 
 func (p *linearPattern) MatchString(s string) bool {
 	for _, part := range p.parts {
-		if part.Regexp.MatchString(s) != part.want {
+		if part.MatchString(s) != part.want {
 			return false
 		}
 	}

@@ -145,8 +145,8 @@ func (r *reader) read(data []byte) *Document {
 }
 
 func (r *reader) parse(data []byte) bool {
-	fail := func(rule, format string, arguments ...any) bool {
-		r.report(Error, "", 0, rule, format, arguments...)
+	fail := func(format string, arguments ...any) bool {
+		r.report(Error, "", 0, "json", format, arguments...)
 		return false
 	}
 	if rest, ok := bytes.CutPrefix(data, []byte("\uFEFF")); ok {
@@ -154,7 +154,7 @@ func (r *reader) parse(data []byte) bool {
 		data = rest
 	}
 	if !utf8.Valid(data) {
-		return fail("json", "the text is not valid UTF-8")
+		return fail("the text is not valid UTF-8")
 	}
 	type duplicate struct {
 		o      *node
@@ -167,23 +167,23 @@ func (r *reader) parse(data []byte) bool {
 	})
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		if isYAML(data) {
-			return fail("json", "JSON expected, this looks like YAML")
+			return fail("JSON expected, this looks like YAML")
 		}
 		line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
-		return fail("json", "the text is not one JSON value: line %d: %v", line, err)
+		return fail("the text is not one JSON value: line %d: %v", line, err)
 	}
 	if err != nil {
 		if isYAML(data) {
-			return fail("json", "JSON expected, this looks like YAML")
+			return fail("JSON expected, this looks like YAML")
 		}
 		if errors.Is(err, errDepth) || errors.Is(err, errNumber) {
-			return fail("json", "%v", err)
+			return fail("%v", err)
 		}
-		return fail("json", "the text is not one JSON value: %v", err)
+		return fail("the text is not one JSON value: %v", err)
 	}
 	var ok bool
 	if r.root, ok = root.(*node); !ok {
-		return fail("json", "the text is not one JSON value of an OpenAPI document, which is an object")
+		return fail("the text is not one JSON value of an OpenAPI document, which is an object")
 	}
 	if len(duplicates) > 0 {
 		pointers := map[*node]string{}

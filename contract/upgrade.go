@@ -333,7 +333,8 @@ func (r *reader) allowNull(s *node) {
 		}
 		inner = o
 	}
-	s.members = append(kept, member{"anyOf", []any{inner, newNode(s, member{"type", "null", s.offset})}, s.offset})
+	kept = append(kept, member{"anyOf", []any{inner, newNode(s, member{"type", "null", s.offset})}, s.offset})
+	s.members = kept
 	s.index = nil
 	s.reindex()
 }

@@ -8,7 +8,9 @@ import (
 // NotImplementedError is what the generated type Unimplemented returns for an operation. A server answers it with 501.
 type NotImplementedError struct{ Operation string }
 
-func (e *NotImplementedError) Error() string { return "operation " + e.Operation + " is not implemented" }
+func (e *NotImplementedError) Error() string {
+	return "operation " + e.Operation + " is not implemented"
+}
 
 // Unimplemented returns the names of the operations that a server leaves to the stub that it embeds, which is a value of
 // the generated type Unimplemented.
