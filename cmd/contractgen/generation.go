@@ -201,7 +201,7 @@ func (t *target) generate(names *names) (collisions bool, err error) {
 	configuration.OutputOptions.SkipPrune = true
 	code, err := codegen.Generate(contents, configuration)
 	if err != nil {
-		if duplicate := ambiguous.FindStringSubmatch(err.Error()); duplicate != nil && !(names.inline[duplicate[1]] && names.merged) {
+		if duplicate := ambiguous.FindStringSubmatch(err.Error()); duplicate != nil && (!names.inline[duplicate[1]] || !names.merged) {
 			names.merged = names.inline[duplicate[1]]
 			names.inline[duplicate[1]] = true
 			return true, nil

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/diga-io/diga-api/contract"
 )
 
@@ -362,5 +364,16 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := os.Stat("gen"); err == nil {
 		t.Error("something was written")
+	}
+}
+
+// TestTypeParameters says that a component gets another name than a type parameter, which would hide its type.
+func TestTypeParameters(t *testing.T) {
+	schema := openapi3.NewSchemaRef("", openapi3.NewObjectSchema())
+	document := &openapi3.T{Paths: openapi3.NewPaths(), Components: &openapi3.Components{Schemas: openapi3.Schemas{"R": schema}}}
+	n := newNames()
+	found, err := n.collisions(document, []byte("package p\ntype R struct{}\ntype Operations[O, R any] struct{}\n"))
+	if err != nil || !found || n.schemas["R"] != "RSchema" {
+		t.Errorf("found %v, %v: %v", found, err, n.schemas)
 	}
 }

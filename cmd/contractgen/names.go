@@ -382,6 +382,13 @@ func (n *names) collisions(contract *openapi3.T, sources ...[]byte) (bool, error
 					switch spec := spec.(type) {
 					case *ast.TypeSpec:
 						declared[spec.Name.Name]++
+						if spec.TypeParams != nil { // which would hide a type of their name from the methods
+							for _, parameter := range spec.TypeParams.List {
+								for _, name := range parameter.Names {
+									declared[name.Name]++
+								}
+							}
+						}
 					case *ast.ValueSpec:
 						for _, name := range spec.Names {
 							declared[name.Name]++

@@ -17,11 +17,9 @@ import (
 	"github.com/oapi-codegen/oapi-codegen/v2/pkg/util"
 )
 
-// A note is something that is generated differently from what the document says. The contract is enforced all the same.
-type note struct{ subject, message string }
-
 // repair changes what oapi-codegen refuses, or makes Go of that does not compile. It works on the generator's copy of
-// the document alone: what the contract accepts and rejects stays what the document says.
+// the document alone: what the contract accepts and rejects stays what the document says. It calls note for
+// whatever is generated differently from what the document says.
 func repair(contents *openapi3.T, note func(path []string, message string)) {
 	// What the overlay decides about Go stays: these rules only fill in what it leaves open.
 	schemas := func(visit func(ref *openapi3.SchemaRef, path []string)) {
@@ -32,7 +30,7 @@ func repair(contents *openapi3.T, note func(path []string, message string)) {
 		}}).document(contents)
 	}
 	schemas(func(ref *openapi3.SchemaRef, path []string) { repairText(ref.Value, path, note) })
-	schemas(func(ref *openapi3.SchemaRef, path []string) { repairSchema(ref.Value, path) })
+	schemas(func(ref *openapi3.SchemaRef, _ []string) { repairSchema(ref.Value) })
 	components := contents.Components
 	for _, schema := range components.Schemas {
 		if schema.Ref == "" && saysNothing(schema.Value) {
@@ -109,7 +107,7 @@ func repairScopes(requirements openapi3.SecurityRequirements) {
 }
 
 // repairSchema puts apitype.JSON behind what no Go type stands for.
-func repairSchema(s *openapi3.Schema, path []string) {
+func repairSchema(s *openapi3.Schema) {
 	// A null among the values is the absence of the pointer, and no constant.
 	s.Enum = slices.DeleteFunc(slices.Clone(s.Enum), func(value any) bool { return value == nil })
 	if len(s.Enum) == 0 {
