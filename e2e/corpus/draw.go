@@ -20,7 +20,7 @@ const deepest = 6
 var texts = map[string]string{
 	"uuid": "6f1c1b7e-5a0f-4c1e-9d5a-0d7b5a0f4c1e", "date-time": "2026-01-02T03:04:05Z", "date": "2026-01-02", "time": "03:04:05Z",
 	"duration": "P1D", "email": "a@example.com", "hostname": "example.com", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
-	"uri": "https://example.com/a", "uri-reference": "/a", "url": "https://example.com/a", "byte": "YWJj", "regex": "a", "json-pointer": "/a",
+	"uri": "https://example.com/a", "uri-reference": "/a", "url": "https://example.com/a", "byte": "YWJj", "decimal": "1.5", "char": "a", "http-date": "Fri, 02 Jan 2026 03:04:05 GMT", "regex": "a", "json-pointer": "/a",
 }
 
 // value returns a value for a schema, and false if it knows none.

@@ -28,6 +28,7 @@ type exchanger struct {
 	server    *echo.Echo
 	answer    func(http.ResponseWriter) // what the handler of every operation does
 	rejected  bool                      // whether the contract rejected the request
+	cause     error                     // the first that the contract reported
 	verdicts  verdicts
 }
 
@@ -54,7 +55,12 @@ func exchange(d *contract.Document) (operations int, v verdicts, err error) {
 	}
 	x.server.HTTPErrorHandler = func(err error, c echo.Context) {
 		var invalid *contract.RequestError
-		x.rejected = x.rejected || errors.As(err, &invalid)
+		if errors.As(err, &invalid) {
+			x.rejected = true
+		}
+		if x.cause == nil {
+			x.cause = err
+		}
 		if !c.Response().Committed {
 			_ = c.NoContent(http.StatusInternalServerError) // which may be undeclared, and is sent all the same
 		}
@@ -256,7 +262,7 @@ func (x *exchanger) request(o *contract.Operation, item, operation map[string]an
 
 // expect makes the request, and expects the status, or 0 for a request that the contract rejects.
 func (x *exchanger) expect(o *contract.Operation, what string, request *http.Request, status int, answer func(http.ResponseWriter)) {
-	x.answer, x.rejected = answer, false
+	x.answer, x.rejected, x.cause = answer, false, nil
 	recorder := httptest.NewRecorder()
 	x.server.ServeHTTP(recorder, request)
 	if recorder.Code == status && !x.rejected || status == 0 && x.rejected {
@@ -265,7 +271,7 @@ func (x *exchanger) expect(o *contract.Operation, what string, request *http.Req
 	}
 	x.verdicts.wrong++
 	if len(x.verdicts.examples) < 5 {
-		x.verdicts.examples = append(x.verdicts.examples, fmt.Sprintf("%s: %s: %d, not %d", o, what, recorder.Code, status))
+		x.verdicts.examples = append(x.verdicts.examples, fmt.Sprintf("%s: %s: %d, not %d: %v", o, what, recorder.Code, status, x.cause))
 	}
 }
 
