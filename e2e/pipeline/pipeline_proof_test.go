@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 		{name: "not JSON", old: `"paths": {`, new: `"paths": {,`, want: "#: the text is not one JSON value: line 14: "},
 		{name: "unknown type", old: `"type": "string",
               "format": "uuid"`, new: `"type": "strin"`, want: operation + `/parameters/0/schema/type: "strin" is not a type of JSON`},
-		{name: "keyword that leads nowhere", old: `"format": "uuid",`, new: `"$dynamicRef": "#id",`, want: "the schema cannot be compiled"},
+		{name: "keyword that leads nowhere", old: `"format": "uuid",`, new: `"$dynamicRef": "#id",`, want: operation + `/parameters/0/schema/$dynamicRef: the reference "#id" leads to nothing`},
 		{name: "undeclared security", old: `"CustomHTTPBearer": []`, new: `"Other": []`, want: operation + `/security/0/Other: the security scheme "Other" is not defined`},
 		{name: "reference that leads to nothing", old: `"$ref": "#/components/schemas/HTTPValidationError"`, new: `"$ref": "#/components/schemas/Nope"`,
 			want: operation + `/responses/422/content/application~1json/schema/$ref: the reference "#/components/schemas/Nope" leads to nothing`},
