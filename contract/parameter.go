@@ -96,26 +96,33 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 		return p, nil
 	}
 	decoding.Schema = refuseAll(model.Schema.Value)
-	p.plain = isPlain(model)
+	p.plain = isPlain(&decoding)
 	p.schema, err = c.compile(pointer + "/schema")
 	return p, err
 }
 
-// refuseAll returns a schema that kin-openapi decodes like s and that rejects every value.
+// refuseAll returns a schema that kin-openapi decodes like s and that rejects every value. kin-openapi decodes by each
+// part of allOf in turn, and has no value when a part has no type, such as {"minLength": 1} beside a $ref.
 func refuseAll(s *openapi3.Schema) *openapi3.SchemaRef {
 	never := false
 	return openapi3.NewSchemaRef("", &openapi3.Schema{
 		Type: s.Type, Format: s.Format, Default: s.Default, Items: s.Items, Properties: s.Properties,
-		AdditionalProperties: s.AdditionalProperties, AllOf: s.AllOf, AnyOf: s.AnyOf, OneOf: s.OneOf,
+		AdditionalProperties: s.AdditionalProperties, AnyOf: s.AnyOf, OneOf: s.OneOf,
+		AllOf:  slices.DeleteFunc(slices.Clone(s.AllOf), func(part *openapi3.SchemaRef) bool { return isUntyped(part.Value) }),
 		Always: &never,
 	})
+}
+
+// isUntyped reports whether s says nothing about how to decode a value.
+func isUntyped(s *openapi3.Schema) bool {
+	return s.Type == nil && s.Items == nil && s.Properties == nil && s.AllOf == nil && s.AnyOf == nil && s.OneOf == nil
 }
 
 // isPlain reports whether the value of the parameter is exactly the string that was sent. A parameter whose schema has
 // no type is a string, too.
 func isPlain(model *openapi3.Parameter) bool {
 	s := model.Schema.Value
-	if s.Type != nil && !s.Type.Is(openapi3.TypeString) || s.Default != nil || s.AllOf != nil || s.AnyOf != nil || s.OneOf != nil {
+	if s.Type != nil && !s.Type.Is(openapi3.TypeString) || s.Default != nil || len(s.AllOf) > 0 || s.AnyOf != nil || s.OneOf != nil {
 		return false
 	}
 	switch model.In {

@@ -266,18 +266,22 @@ func TestParameterSchemas(t *testing.T) {
 		{"name":"either","in":"query","schema":{"anyOf":[{"type":"integer","maximum":5},{"type":"boolean"}]}},
 		{"name":"all","in":"query","schema":{"allOf":[{"$ref":"#/components/schemas/Small"},{"type":"integer","multipleOf":2}]}},
 		{"name":"ref","in":"query","schema":{"$ref":"#/components/schemas/Small"}},
+		{"name":"beside","in":"query","schema":{"$ref":"#/components/schemas/Small","minimum":1}},
+		{"name":"named","in":"query","schema":{"$ref":"#/components/schemas/Name","minLength":2}},
 		{"name":"const","in":"query","schema":{"const":"x"}},
 		{"name":"not","in":"query","schema":{"type":"integer","not":{"const":3}}},
 		{"name":"any","in":"query","schema":{}},
 		{"name":"none","in":"query","schema":false}],
 		"responses":{"204":{"description":""},`+errorAnswers+`}}}}`,
-		`"components":{"schemas":{"Small":{"type":"integer","maximum":9}}}`), contract.Options{}, noContent)
+		`"components":{"schemas":{"Small":{"type":"integer","maximum":9},"Name":{"type":"string","enum":["a","ab"]}}}`), contract.Options{}, noContent)
 	for query, want := range map[string][]string{
 		"nullable=5": nil, "nullable=6": {"query nullable maximum"}, "nullable=x": {"query nullable decode"},
 		"either=5": nil, "either=true": nil,
 		"either=6": {"query either anyOf", "query either maximum", "query either type"},
 		"all=4":    nil, "all=3": {"query all multipleOf"}, "all=10": {"query all maximum"},
 		"ref=9": nil, "ref=10": {"query ref maximum"},
+		"beside=5": nil, "beside=0": {"query beside minimum"}, "beside=10": {"query beside maximum"}, "beside=x": {"query beside decode"},
+		"named=ab": nil, "named=a": {"query named minLength"}, "named=b": {"query named enum", "query named minLength"},
 		"const=x": nil, "const=y": {"query const const"},
 		"not=2": nil, "not=3": {"query not not"},
 		"any=5": nil, "none=1": {"query none false"},
