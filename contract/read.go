@@ -261,7 +261,7 @@ func isDialect(name string) bool {
 		strings.HasPrefix(name, "https://spec.openapis.org/oas/")
 }
 
-// visit checks the members of an object of a kind, mends those that have another type than the kind says, and collects
+// visit checks the members of an object of a kind, repairs those that have another type than the kind says, and collects
 // schemas and references.
 func (r *reader) visit(o *node, kind string, at *place) {
 	o.kind, o.pointer, o.offset = kind, at.pointer(), at.offset
@@ -687,7 +687,7 @@ func hasDuplicates(list []any) bool {
 	return false
 }
 
-// sameScalar reports whether scalar had nothing to mend.
+// sameScalar reports whether scalar had nothing to repair.
 func sameScalar(a, b any) bool {
 	if list, ok := a.([]any); ok {
 		other, ok := b.([]any)

@@ -60,7 +60,7 @@ const maxName = 60
 
 // renameComponents gives other names to components whose own would make a Go name that is too long, or none in the names
 // of the types inside them. A long name, such as FastAPI makes of a pydantic generic and its arguments, gives way to the
-// title, or else is cut between two words and told apart by a hash of itself: what other components and operations there
+// title, or else is cut between two words and made unique by a hash of itself: what other components and operations there
 // are makes no difference to it.
 func (n *names) renameComponents(contents *openapi3.T) {
 	schemas := contents.Components.Schemas
