@@ -26,6 +26,9 @@ type authenticator struct {
 // authenticate stores the caller's key in the exchange. Package contract calls it where the document requires
 // authentication. Any error other than errNoToken and errInvalidToken is a failure of the store.
 func (a authenticator) authenticate(ctx context.Context, input *contract.AuthenticationInput) error {
+	if !isBearer(input.Scheme) {
+		return errNoToken
+	}
 	token, err := bearerToken(input.Request.Header)
 	if err != nil {
 		return err
@@ -42,6 +45,11 @@ func (a authenticator) authenticate(ctx context.Context, input *contract.Authent
 	x := exchangeOf(ctx)
 	x.caller, x.authenticated = key, true
 	return nil
+}
+
+// isBearer reports whether scheme is HTTP bearer, the only one that is implemented. No request meets another one.
+func isBearer(scheme contract.SecurityScheme) bool {
+	return scheme.Type == "http" && strings.EqualFold(scheme.Scheme, "bearer")
 }
 
 // bearerToken returns the token of the Authorization header (RFC 6750, section 2.1). It rejects two such headers, because

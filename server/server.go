@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -125,11 +124,6 @@ func loadContract(document []byte, options Options) (*contract.Contract, []contr
 	if err != nil {
 		return nil, findings, fmt.Errorf("load the contract: %w", err)
 	}
-	for _, scheme := range loaded.SecuritySchemes() {
-		if scheme.Type != "http" || !strings.EqualFold(scheme.Scheme, "bearer") {
-			return nil, findings, fmt.Errorf("security scheme %s of the contract: only HTTP bearer is implemented", scheme.Name)
-		}
-	}
 	return loaded, findings, nil
 }
 
@@ -142,9 +136,16 @@ func logIncomplete(loaded *contract.Contract, warnings []contract.Finding, imple
 			undeclared++
 		}
 	}
-	if len(warnings) > 0 || undeclared > 0 || len(missing) > 0 {
+	closed := []string{}
+	for _, scheme := range loaded.SecuritySchemes() {
+		if !isBearer(scheme) {
+			closed = append(closed, scheme.Name)
+		}
+	}
+	if len(warnings) > 0 || undeclared > 0 || len(missing) > 0 || len(closed) > 0 {
 		logger.Warn("contract incomplete", slog.Int("warnings", len(warnings)),
-			slog.Int("operations_without_403_or_500", undeclared), slog.Int("operations_not_implemented", len(missing)))
+			slog.Int("operations_without_403_or_500", undeclared), slog.Int("operations_not_implemented", len(missing)),
+			slog.Any("security_schemes_not_implemented", closed))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +58,38 @@ func TestLargeDocument(t *testing.T) {
 			if !strings.HasPrefix(line, "#") && !strings.Contains(line, "missing method ") {
 				t.Errorf("beside missing methods the compiler says: %s", line)
 			}
+		}
+	})
+
+	t.Run("serves before all of it is written", func(t *testing.T) {
+		const file, first = "server/server.go", "type operations struct {\n"
+		source := strings.Replace(string(read(t, module, file)[0]), first, first+"\tapiserver.Unimplemented\n", 1)
+		write(t, module, file, []byte(source))
+		program := filepath.Join(t.TempDir(), "diga-api")
+		command(t, module, "go", "build", "-buildvcs=false", "-o", program, "./cmd/diga-api")
+		run := exec.CommandContext(t.Context(), program, "serve", "--demo", "--addr", "127.0.0.1:0", "--admin-addr", "", "--database-url", process.SQLite(t))
+		run.Env = []string{"DIGA_DRAIN_DELAY=0s"}
+		server := process.Start(t, run)
+		server.Await(t)
+		curl := regexp.MustCompile(`Bearer (diga_\w+)' \S+(/v1/api_key/\S+)`).FindStringSubmatch(strings.Join(server.Lines, "\n"))
+		if curl == nil {
+			t.Fatalf("no line of curl in %q", server.Lines)
+		}
+		secret, key := curl[1], curl[2]
+		for _, step := range []struct {
+			method, path, secret string
+			status               int
+		}{
+			{http.MethodDelete, key, secret, 200}, {http.MethodDelete, key, secret, 404},
+			{http.MethodGet, key, secret, 501}, {http.MethodGet, key, "diga_unknown", 403},
+		} {
+			if status, body := process.Send(t, step.method, server.API+step.path, step.secret); status != step.status {
+				t.Errorf("%s %s is answered %d %s, want %d", step.method, step.path, status, body, step.status)
+			}
+		}
+		log, err := server.Stop(t, os.Interrupt)
+		if err != nil || !regexp.MustCompile(`contract incomplete.*operations_not_implemented\W+62\b`).MatchString(log) {
+			t.Errorf("%v: the log does not say how many operations are missing:\n%s", err, log)
 		}
 	})
 }

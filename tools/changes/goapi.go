@@ -15,7 +15,7 @@ import (
 )
 
 // public lists the packages that others import.
-var public = []string{"client", "client/clienttest", "gen/apitype"}
+var public = []string{"client", "client/clienttest", "contract", "gen/apitype"}
 
 // goChanges compares the exported names of the public packages.
 func goChanges(ctx context.Context, oldRoot, newRoot string) ([]change, error) {
