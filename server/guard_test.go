@@ -282,9 +282,9 @@ func TestOtherSecuritySchemes(t *testing.T) {
 func TestDocumentsThatCannotBeServed(t *testing.T) {
 	document := string(api.Document)
 	for name, test := range map[string]struct{ document, complaint string }{
-		"not JSON":            {`{`, "load the contract"},
-		"another path":        {strings.ReplaceAll(document, "/v1/api_key/{id}", "/v2/api_key/{id}"), "/v1/api_key/:id"},
-		"bad schema":          {strings.Replace(document, `"format": "uuid"`, `"pattern": "("`, 1), "/parameters/0/schema"},
+		"not JSON":     {`{`, "load the contract"},
+		"another path": {strings.ReplaceAll(document, "/v1/api_key/{id}", "/v2/api_key/{id}"), "/v1/api_key/:id"},
+		"bad schema":   {strings.Replace(document, `"format": "uuid"`, `"pattern": "("`, 1), "/parameters/0/schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newHandler([]byte(test.document), wrongHandler{}, Options{Keys: anybody{}}.withDefaults())
