@@ -525,7 +525,7 @@ func componentName(pointer string) string {
 	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), "_")
 }
 
-// repair mends what the document says about operations.
+// repair repairs what the document says about operations.
 func (r *reader) repair() {
 	r.repairInfo()
 	r.repairServers(r.root)
@@ -853,7 +853,7 @@ func (r *reader) repairID(o operation, path string, ids, used map[string]bool) {
 	o.set("operationId", unique)
 }
 
-// repairItem mends the parts of the operations of a path item.
+// repairItem repairs the parts of the operations of a path item.
 func (r *reader) repairItem(item *node) {
 	r.repairServers(item)
 	r.repairParameters(item)
@@ -914,7 +914,7 @@ func (r *reader) repairResponses(responses *node) {
 	}
 }
 
-// repairPart mends a parameter, a header, a request body or a response.
+// repairPart repairs a parameter, a header, a request body or a response.
 func (r *reader) repairPart(o *node) {
 	if r.targets[o] != nil {
 		return // the component is mended
@@ -942,7 +942,7 @@ var styles = map[string][]string{
 	"header": {"simple"}, "cookie": {"form"},
 }
 
-// repairParameter mends a parameter or a header.
+// repairParameter repairs a parameter or a header.
 func (r *reader) repairParameter(o *node) {
 	if o.find("schema") >= 0 && o.find("content") >= 0 {
 		r.warn(o, "content", "parameter", "the %s has a schema and a content; the content is ignored", o.kind)
@@ -977,7 +977,7 @@ func (r *reader) repairParameter(o *node) {
 	}
 }
 
-// repairParameters mends the parameters of a path item or an operation, and removes those that cannot be sent.
+// repairParameters repairs the parameters of a path item or an operation, and removes those that cannot be sent.
 func (r *reader) repairParameters(o *node) {
 	list := o.list("parameters")
 	kept := list[:0:0]

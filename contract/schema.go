@@ -86,7 +86,7 @@ func schemaURL(location string) string { return documentURL + reference(location
 // definition returns the location of an outermost schema in the compiled resource.
 func definition(name string) string { return "/$defs/" + escapeToken(name) }
 
-// nothingElse is the loader of whatever is not the document.
+// nothingElse rejects every resource other than the document.
 type nothingElse struct{}
 
 func (nothingElse) Load(string) (any, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/diga-io/diga-api/gen/apitype"
 )
 
-// witness is an Observer that records what it is told of one request.
+// witness is an Observer that records the calls for one request.
 type witness struct {
 	operation  *contract.Operation
 	method     string

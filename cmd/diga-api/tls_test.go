@@ -49,7 +49,8 @@ func newPair(t *testing.T, flags tlsFlags, serial int64) *x509.CertPool {
 	return pool
 }
 
-// writeFile gives the file a time of its own: the clock of a file system may be too coarse to tell two writes apart.
+// writeFile sets a unique modification time, because the clock of a file system may be too coarse to distinguish two
+// writes.
 func writeFile(t *testing.T, name string, content []byte) {
 	t.Helper()
 	written++

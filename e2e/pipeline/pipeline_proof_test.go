@@ -94,8 +94,8 @@ func TestLargeDocument(t *testing.T) {
 	})
 }
 
-// TestPlainGenerator says that for today's contract the pipeline writes what oapi-codegen writes by itself: nobody
-// reading gen/ has to know more than oapi-codegen.
+// TestPlainGenerator compares the output of the pipeline for our contract with that of oapi-codegen alone. They are equal,
+// so that readers of gen/ need to know nothing but oapi-codegen.
 func TestPlainGenerator(t *testing.T) {
 	t.Parallel()
 	for i, config := range []string{"gen/apiserver.yaml", "gen/apiclient.yaml"} {
@@ -110,8 +110,8 @@ func TestPlainGenerator(t *testing.T) {
 	}
 }
 
-// TestBadInput gives the pipeline documents that will not do. It has to stop with file, JSON pointer and a sentence,
-// and leave gen/ as it was.
+// TestBadInput gives the pipeline invalid documents. It has to stop with file, JSON pointer and a sentence, and leave gen/
+// unchanged.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	module := copyModule(t)

@@ -135,7 +135,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
-// A database that cannot be used is one sentence that names what to mend, without the password.
+// A database that cannot be used is reported in one sentence that says what to fix, without the password.
 func TestDatabasesThatCannotBeUsed(t *testing.T) {
 	right := postgres.Database(t)
 	secured, stranger := tlsPostgres(t), strangeAuthority(t)

@@ -33,7 +33,7 @@ func folder(t testing.TB, url string) map[string]string {
 	return found
 }
 
-// refusing is an address that nobody listens on.
+// refusing is an address without a listener.
 func refusing(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -340,7 +340,7 @@ func (l *load) next(most int) (key held, requestID string, ok bool) {
 // go away under it, has returned.
 func (l *load) run(t testing.TB, servers []*process.Server, enough int, stop func()) {
 	t.Helper()
-	// A fast machine would delete all keys before stop has begun; some must be left that nobody asked for.
+	// Without this limit a fast machine would delete all keys before stop has begun.
 	most := len(l.asked) + enough + 25
 	enough += len(l.acknowledged)
 	reached, done := make(chan struct{}), make(chan struct{})

@@ -35,7 +35,7 @@ func Database(t testing.TB) string {
 	return server.Database(t)
 }
 
-// shared is a server whose data nobody needs after a crash, which makes it fast.
+// shared is a server without durability, which makes it fast: its data need not survive a crash.
 var shared = sync.OnceValues(func() (*Server, error) {
 	server, err := initialize("fsync=off", "full_page_writes=off")
 	if err != nil {
