@@ -377,3 +377,16 @@ func TestTypeParameters(t *testing.T) {
 		t.Errorf("found %v, %v: %v", found, err, n.schemas)
 	}
 }
+
+// TestPlainText says that plain text is a string, whatever its schema: oapi-codegen converts bytes to its type.
+func TestPlainText(t *testing.T) {
+	g := generate(t, `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/a": {"post": {"operationId": "a",
+		"requestBody": {"content": {"text/plain": {"schema": {"type": "object"}}, "application/json": {"schema": {"type": "object"}}}},
+		"responses": {"200": {"description": "", "content": {"text/plain": {"schema": {"$ref": "#/components/schemas/Id"}}}}}}}},
+		"components": {"schemas": {"Id": {"type": "string", "format": "uuid"}}}}`)
+	for _, want := range []string{`type ATextBody = string`, `type A200TextResponse string`} {
+		if code := string(g.targets[0].code); !strings.Contains(code, want) {
+			t.Errorf("nowhere is %q in\n%s", want, code)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func saysNothing(s *openapi3.Schema) bool {
 
 // repairContent gives a type to media types whose schema says nothing: of an interface{} with a method no type can be
 // made (https://github.com/oapi-codegen/oapi-codegen/issues/1328). It also keeps the first of the media types that
-// would share a name.
+// would share a name. Plain text is a string: oapi-codegen converts its bytes to and from the type of the schema.
 func repairContent(content openapi3.Content, dropped func(media string)) {
 	names := map[string]bool{}
 	for _, media := range slices.Sorted(maps.Keys(content)) {
@@ -161,10 +161,19 @@ func repairContent(content openapi3.Content, dropped func(media string)) {
 			continue
 		}
 		names[mediaTag(media)] = true
-		if schema := content[media].Schema; schema != nil && schema.Ref == "" && saysNothing(schema.Value) {
+		schema := content[media].Schema
+		switch {
+		case mediaTag(media) == "Text" && (schema == nil || !isPlainString(schema.Value)):
+			content[media].Schema = openapi3.NewStringSchema().NewRef()
+		case schema != nil && schema.Ref == "" && saysNothing(schema.Value):
 			replace(schema.Value, anyType)
 		}
 	}
+}
+
+// isPlainString reports whether the Go type of s is a string.
+func isPlainString(s *openapi3.Schema) bool {
+	return s.Type.Is(openapi3.TypeString) && s.Format == "" && s.Extensions[goType] == nil
 }
 
 func repairResponse(response *openapi3.Response) {
