@@ -16,11 +16,11 @@ run: ## serve the API in demo mode on an embedded file, and print curl lines to 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-# -count=1 because go test does not see that files outside of the module e2e have changed, such as the documents.
+# -count=1 because go test does not see changes of files outside of the module that it tests, such as the documents.
 test: ## run the first tier of tests, before each commit; needs Go, git and make
 	@command -v git >/dev/null || { echo "git is missing, and the tests of tools/changes need it" >&2; exit 1; }
 	$(GO) test $(RACE) ./...
-	$(GO) -C tools test ./...
+	$(GO) -C tools test -count=1 ./...
 	$(GO) -C e2e test -count=1 $(RACE) ./...
 	@echo "left out: $(if $(RACE),,the race detector (apt-get install gcc libc6-dev); )kill -9, outages, load, PostgreSQL, the browser and Node.js (make proof)"
 
