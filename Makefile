@@ -16,12 +16,13 @@ run: ## serve the API in demo mode on an embedded file, and print curl lines to 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
+# The program itself has the race detector in make proof only: with it, building and starting the program takes a minute.
 # -count=1 because go test does not see changes of files outside of the module that it tests, such as the documents.
 test: ## run the first tier of tests, before each commit; needs Go, git and make
 	@command -v git >/dev/null || { echo "git is missing, and the tests of tools/changes need it" >&2; exit 1; }
 	$(GO) test $(RACE) ./...
 	$(GO) -C tools test -count=1 ./...
-	$(GO) -C e2e test -count=1 $(RACE) ./...
+	$(GO) -C e2e test -count=1 ./...
 	@echo "left out: $(if $(RACE),,the race detector (apt-get install gcc libc6-dev); )kill -9, outages, load, PostgreSQL, the browser and Node.js (make proof)"
 
 proof: ## run the second tier of tests, the promises; needs PostgreSQL, Chromium, Node.js, curl and systemd too
