@@ -196,7 +196,7 @@ func TestExchanges(t *testing.T) {
 		},
 		{
 			name: "schema-less text out", method: "GET", path: "/robots.txt",
-			answer: apiserver.Robots200TextResponse(apitype.Of("Disallow: /")), status: 200, want: "Disallow: /",
+			answer: apiserver.Robots200TextResponse("Disallow: /"), status: 200, want: "Disallow: /",
 		},
 		{
 			name: "default response", method: "GET", path: "/v1/agents/" + anID + "/prompts/3",
