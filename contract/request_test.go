@@ -141,7 +141,7 @@ func TestBodyLimit(t *testing.T) {
 	try(request("POST", "/optional", `{"a": 123}`, json))
 	try(request("POST", "/optional", `{"a": 1234}`, json), "body maxBytes")
 
-	chunked := request("POST", "/optional", "", json) // of a length nobody knows
+	chunked := request("POST", "/optional", "", json) // of unknown length
 	chunked.Body, chunked.ContentLength = io.NopCloser(strings.NewReader(`{"a": 1234}`)), -1
 	try(chunked, "body maxBytes")
 

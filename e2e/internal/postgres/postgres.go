@@ -52,7 +52,7 @@ type Server struct {
 	folder   string
 	bin      string
 	settings []string
-	owner    *syscall.Credential // not root, which PostgreSQL refuses; nil: whoever runs the test
+	owner    *syscall.Credential // not root, which PostgreSQL rejects; nil: the user who runs the test
 	process  *exec.Cmd           // nil while stopped
 	exited   chan struct{}
 	frozen   []int // the processes that Freeze stopped
