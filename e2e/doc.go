@@ -6,7 +6,7 @@
 //
 //	browser     the page /docs in Chromium
 //	consumer    a module of another team that imports the client
-//	deploy      the container image, the manifests, the systemd unit and the alerts; releases are reproducible
+//	deploy      the container image, the manifests, the systemd unit, the alerts and the dashboard; releases are reproducible
 //	documents   the memory that docs/operations.md promises
 //	pipeline    documents that grow, of sixty operations, or invalid; docs/adding-an-operation.md executed
 //	program     the promises about deletes, on SQLite and PostgreSQL: kill -9, outages, rolling restarts, many servers

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -61,7 +62,10 @@ func TestContainerfile(t *testing.T) {
 // The image is what Docker would make of the file: its settings are read from there, and not from the text.
 func TestImage(t *testing.T) {
 	defaults := settings(t)
-	result, err := dockerfile2llb.Dockerfile2LLB(t.Context(), []byte(read(t, folder+"/Containerfile")), dockerfile2llb.ConvertOpt{MetaResolver: anyImage{}, TargetPlatform: &platform})
+	result, err := dockerfile2llb.Dockerfile2LLB(t.Context(), []byte(read(t, folder+"/Containerfile")), dockerfile2llb.ConvertOpt{
+		MetaResolver: anyImage{}, TargetPlatform: &platform,
+		Config: dockerui.Config{BuildArgs: map[string]string{"VERSION": version, "REVISION": revision}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +86,11 @@ func TestImage(t *testing.T) {
 		path, isDatabase := strings.CutPrefix(variable, "DIGA_DATABASE_URL=sqlite:")
 		if _, kept := config.Volumes[filepath.Dir(path)]; isDatabase && !kept {
 			t.Errorf("%s is not on a volume: %v", path, config.Volumes)
+		}
+	}
+	for label, want := range map[string]string{"licenses": "Apache-2.0", "version": version, "revision": revision} {
+		if got := config.Labels["org.opencontainers.image."+label]; got != want {
+			t.Errorf("label %s is %q, want %q", label, got, want)
 		}
 	}
 	text := read(t, folder+"/Containerfile")
