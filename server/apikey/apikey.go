@@ -13,6 +13,16 @@ import (
 // deleted, and one of another project.
 var ErrNotFound = errors.New("no such api key")
 
+// DeletedError means that a secret belonged to the key ID, which has been deleted. It is for the log: to a caller it is the
+// same as ErrNotFound, which errors.Is reports it to be.
+type DeletedError struct{ ID apitype.UUID }
+
+// Error implements error.
+func (e *DeletedError) Error() string { return "api key " + e.ID.String() + " has been deleted" }
+
+// Is reports whether target is ErrNotFound.
+func (e *DeletedError) Is(target error) bool { return target == ErrNotFound }
+
 // PermissionDelete allows a restricted key to delete keys of its project.
 const PermissionDelete = "api_keys.delete"
 
@@ -46,8 +56,8 @@ func New(project, creator apitype.UUID, name string) (Key, Secret) {
 // Deletion is the tombstone of a key: its audit record.
 type Deletion struct {
 	At        time.Time
-	By        apitype.UUID // the key that deleted it
-	RequestID string       // of the request that deleted it
+	By        apitype.UUID // the key that deleted it; zero: the operator, at the database
+	RequestID string       // of the request that deleted it, or the command of the operator
 }
 
 // May reports whether the key has permission. An unrestricted key has every permission in its project.

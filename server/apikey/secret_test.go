@@ -3,6 +3,7 @@ package apikey_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
@@ -93,5 +95,13 @@ func TestExpired(t *testing.T) {
 	key := apikey.Key{ExpiresAt: expiry}
 	if key.Expired(expiry.Add(-1)) || !key.Expired(expiry) || (&apikey.Key{}).Expired(expiry) {
 		t.Error("a key is good until, not at, its expiry, and without one for ever")
+	}
+}
+
+func TestDeletedErrorIsNotFound(t *testing.T) {
+	err := fmt.Errorf("wrapped: %w", &apikey.DeletedError{ID: apitype.UUID{15: 1}})
+	deleted, ok := errors.AsType[*apikey.DeletedError](err)
+	if !errors.Is(err, apikey.ErrNotFound) || !ok || deleted.ID != (apitype.UUID{15: 1}) {
+		t.Errorf("%v: not found %t, deleted %v", err, errors.Is(err, apikey.ErrNotFound), deleted)
 	}
 }
