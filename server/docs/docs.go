@@ -12,7 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/swaggest/swgui/v5/static"
@@ -28,29 +30,44 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Pages returns the page and its files by path, at /docs and below. The page loads the document from /openapi.json.
 func Pages() (map[string]http.Handler, error) {
 	pages := make(map[string]http.Handler)
-	for path, f := range map[string]*file{
-		"/docs":                      {name: "docs.html", source: own, contentType: "text/html; charset=utf-8"},
-		"/docs/docs.js":              {name: "docs.js", source: own, contentType: "text/javascript; charset=utf-8"},
-		"/docs/favicon-32x32.png":    {name: "favicon-32x32.png", source: static.FS, contentType: "image/png"},
-		"/docs/swagger-ui.css":       {name: "swagger-ui.css.gz", source: static.FS, contentType: "text/css; charset=utf-8"},
-		"/docs/swagger-ui-bundle.js": {name: "swagger-ui-bundle.js.gz", source: static.FS, contentType: "text/javascript; charset=utf-8"},
+	for path, source := range map[string]struct {
+		files             fs.FS
+		name, contentType string
+	}{
+		"/docs":                      {own, "docs.html", "text/html; charset=utf-8"},
+		"/docs/docs.js":              {own, "docs.js", "text/javascript; charset=utf-8"},
+		"/docs/favicon-32x32.png":    {static.FS, "favicon-32x32.png", "image/png"},
+		"/docs/swagger-ui.css":       {static.FS, "swagger-ui.css.gz", "text/css; charset=utf-8"},
+		"/docs/swagger-ui-bundle.js": {static.FS, "swagger-ui-bundle.js.gz", "text/javascript; charset=utf-8"},
 	} {
-		var err error
-		if f.content, err = fs.ReadFile(f.source, f.name); err != nil {
+		content, err := fs.ReadFile(source.files, source.name)
+		if err != nil {
 			return nil, fmt.Errorf("read Swagger UI: %w", err)
 		}
-		sum := sha256.Sum256(f.content)
-		f.etag = hex.EncodeToString(sum[:8])
-		pages[path] = f
+		pages[path] = newFile(content, strings.HasSuffix(source.name, ".gz"), source.contentType)
 	}
 	return pages, nil
 }
 
-// file is a file of the page. If its name ends in .gz, it is sent compressed to clients that accept gzip.
+// file is a file of the page.
 type file struct {
-	name, contentType, etag string
-	source                  fs.FS
-	content                 []byte
+	contentType, etag string
+	compressed        []byte                 // nil if the file is embedded uncompressed
+	plain             func() ([]byte, error) // the uncompressed content
+}
+
+func newFile(content []byte, compressed bool, contentType string) *file {
+	sum := sha256.Sum256(content)
+	f := &file{contentType: contentType, etag: hex.EncodeToString(sum[:8])}
+	if !compressed {
+		f.plain = func() ([]byte, error) { return content, nil }
+		return f
+	}
+	f.compressed = content
+	// Decompressed once for the process, when the first client needs it, because few clients do not accept gzip. The 1.5 MB
+	// then stay in memory. Streaming would need less, but would decompress for each such request, and could not serve ranges.
+	f.plain = sync.OnceValues(func() ([]byte, error) { return decompress(content) })
+	return f
 }
 
 // ServeHTTP implements http.Handler.
@@ -62,21 +79,65 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Type", f.contentType)
 	header.Set("Cache-Control", "no-cache") // revalidate by ETag, because another version of the program has other files
-	content, etag := f.content, f.etag
-	if strings.HasSuffix(f.name, ".gz") {
+	etag := f.etag
+	if f.compressed != nil {
 		header.Set("Vary", "Accept-Encoding")
-		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			header.Set("Content-Encoding", "gzip")
-			etag += "-gzip"
-		} else if plain, err := decompress(content); err == nil {
-			content = plain
-		} else {
+	}
+	content := f.compressed
+	if content != nil && acceptsGzip(r.Header["Accept-Encoding"]) {
+		header.Set("Content-Encoding", "gzip")
+		etag += "-gzip"
+	} else {
+		var err error
+		if content, err = f.plain(); err != nil { // the embedded file is damaged, which the tests of this package would find
 			http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 			return
 		}
 	}
 	header.Set("ETag", `"`+etag+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	http.ServeContent(slowWriter{w}, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// slowWriter copies through a small buffer. ServeContent would allocate 32 KiB, which a client that reads slowly would
+// keep allocated.
+type slowWriter struct{ http.ResponseWriter }
+
+// ReadFrom implements io.ReaderFrom, which ServeContent uses.
+func (w slowWriter) ReadFrom(source io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w.ResponseWriter}, source, make([]byte, 4<<10))
+}
+
+// acceptsGzip reports whether the Accept-Encoding headers accept gzip, and do not prefer no encoding (RFC 9110, section
+// 12.5.3).
+func acceptsGzip(headers []string) bool {
+	const unset = -1
+	gzip, rest, identity := float64(unset), 0.0, 0.0 // weights; rest is that of *
+	for _, header := range headers {
+		for element := range strings.SplitSeq(header, ",") {
+			coding, parameter, weighted := strings.Cut(element, ";")
+			weight := 1.0
+			if weighted {
+				name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+				parsed, err := strconv.ParseFloat(value, 64)
+				if err != nil || !strings.EqualFold(name, "q") {
+					continue
+				}
+				weight = parsed
+			}
+			switch strings.ToLower(strings.TrimSpace(coding)) {
+			case "gzip", "x-gzip": // the old name
+				gzip = weight
+			case "identity":
+				identity = weight
+			case "*":
+				rest = weight
+			}
+		}
+	}
+	if gzip == unset {
+		gzip = rest
+	}
+	return gzip > 0 && gzip >= identity
 }
 
 func decompress(content []byte) ([]byte, error) {
