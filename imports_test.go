@@ -13,7 +13,7 @@ const module = "github.com/diga-io/diga-api"
 // driver can reach, and that the layer that validates knows no operation. Each rule looks at what a package imports,
 // directly and through others, tests left out.
 func TestImportRules(t *testing.T) {
-	drivers := []string{"modernc.org/sqlite", "github.com/jackc/pgx", "github.com/pressly/goose"}
+	drivers := []string{"modernc.org/sqlite", "github.com/jackc/pgx"}
 	for _, rule := range []struct {
 		packages  string
 		forbidden []string

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/server/store"
 )
 
 func main() {
@@ -133,6 +134,7 @@ type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"` // of the repository
 	Contract string `json:"contract_sha256"`    // of the served document
+	Schema   int64  `json:"schema_version"`     // of the database, that the program knows
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
@@ -143,6 +145,7 @@ func currentBuild() build {
 		Version:  version,
 		Revision: revision,
 		Contract: hex.EncodeToString(sum[:]),
+		Schema:   store.Head,
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
@@ -169,6 +172,7 @@ func (c *versionCommand) Run(std streams) error {
 	if c.JSON {
 		return printJSON(std.out, b)
 	}
-	fmt.Fprintf(std.out, "diga-api %s (revision %s, %s, %s)\ncontract sha256:%s\n", b.Version, b.Revision, b.Go, b.Platform, b.Contract)
+	fmt.Fprintf(std.out, "diga-api %s (revision %s, %s, %s)\ncontract sha256:%s\nschema version %d\n",
+		b.Version, b.Revision, b.Go, b.Platform, b.Contract, b.Schema)
 	return nil
 }

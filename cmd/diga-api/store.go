@@ -28,6 +28,10 @@ func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	if schema > store.Head {
+		fmt.Fprintf(std.out, "schema version %d, newer than this program, which knows %d and works with it; nothing to migrate\n", schema, store.Head)
+		return nil
+	}
 	fmt.Fprintf(std.out, "schema version %d\n", schema)
 	return nil
 }

@@ -3,6 +3,7 @@ package program_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/diga-io/diga-api/e2e/internal/process"
+	"github.com/diga-io/diga-api/server/store"
 )
 
 func TestMain(m *testing.M) { process.Main(m) }
@@ -213,7 +215,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for range 2 {
-		if got := process.Run(t, process.Command(t, "migrate", "--database-url", database)); got.Status != 0 || got.Stdout != "schema version 1\n" {
+		if got := process.Run(t, process.Command(t, "migrate", "--database-url", database)); got.Status != 0 || got.Stdout != fmt.Sprintf("schema version %d\n", store.Head) {
 			t.Errorf("%+v", got)
 		}
 	}

@@ -14,13 +14,13 @@ func (s *Store) CheckWritable(ctx context.Context) error {
 	return nil
 }
 
-// CheckSchema reports whether the schema is that of this program; the error wraps ErrOlderSchema or ErrNewerSchema.
+// CheckSchema reports whether this program works with the schema; the error wraps ErrOlderSchema or ErrNewerSchema.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	version, err := s.SchemaVersion(ctx)
+	found, err := readSchema(ctx, s.read)
 	if err != nil {
-		return err
+		return s.fail("read schema version", err)
 	}
-	return checkVersion(s.name, version, false)
+	return found.check(s.name, false)
 }
 
 // Redact returns url without user, password and parameters, or "" for a URL that Open rejects.

@@ -1,30 +1,9 @@
 package store
 
 import (
-	"fmt"
-	"io/fs"
 	"path/filepath"
-	"strings"
 	"testing"
 )
-
-// TestHead holds the version that the program asks for to the migrations it carries.
-func TestHead(t *testing.T) {
-	for _, folder := range []string{"sqlite", "postgres"} {
-		files, err := fs.ReadDir(migrations, "migrations/"+folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(files) != Head {
-			t.Errorf("%s has %d migrations, Head is %d", folder, len(files), Head)
-		}
-		for i, file := range files {
-			if want := fmt.Sprintf("%05d_", i+1); !strings.HasPrefix(file.Name(), want) {
-				t.Errorf("%s: %s does not begin with %s", folder, file.Name(), want)
-			}
-		}
-	}
-}
 
 // TestReadBack lets SQLite ignore a pragma, as it does with a word it does not know.
 func TestReadBack(t *testing.T) {

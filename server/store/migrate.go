@@ -4,64 +4,132 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-
-	"github.com/pressly/goose/v3"
+	"strconv"
+	"strings"
 )
 
-// Head is the version of the schema that this program uses: the number of the last migration.
-const Head = 1
-
-// versionTable is where goose records migrations. It is not goose's default, because other programs may use goose in the
-// same PostgreSQL schema.
-const versionTable = "diga_schema_version"
-
-// Each engine has its own folder, because column types differ. The numbers are the same.
+// The migrations of each engine, because column types differ. Versions are the same. A migration is additive, so that the
+// previous release keeps working while the next one rolls out. One that is not has to raise oldest_program.
 //
 //go:embed migrations
 var migrations embed.FS
 
-// SchemaVersion returns the version of the schema in the database, 0 before the first migration.
+// Head is the version of the schema that this program was written for: that of its last migration.
+var Head = head("migrations/postgres")
+
+// versionTable has a row for each migration.
+const versionTable = "diga_schema_version"
+
+const createVersionTableSQL = `CREATE TABLE ` + versionTable + ` (version_id bigint NOT NULL PRIMARY KEY, ` +
+	`is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT current_timestamp)`
+
+// querier is a *sql.DB or a *sql.Tx.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// schema identifies the schema of a database.
+type schema struct {
+	version int64 // 0 before the first migration
+
+	// oldestProgram is the oldest program, named by its Head, that works with the schema. It is read only if the schema is
+	// newer than this program.
+	oldestProgram int64
+}
+
+// SchemaVersion returns the version of the schema in the database. It is above Head if a newer program migrated it.
 func (s *Store) SchemaVersion(ctx context.Context) (int64, error) {
-	version, err := schemaVersion(ctx, s.read)
+	found, err := readSchema(ctx, s.read)
 	if err != nil {
 		return 0, s.fail("read schema version", err)
 	}
-	return version, nil
+	return found.version, nil
 }
 
-// schemaVersion reads the version table, which must exist.
-func schemaVersion(ctx context.Context, db *sql.DB) (version int64, err error) {
-	const query = `SELECT coalesce(max(version_id), 0) FROM ` + versionTable
-	err = db.QueryRowContext(ctx, query).Scan(&version)
-	return version, err
+// readSchema reads the version table, which must exist.
+func readSchema(ctx context.Context, db querier) (found schema, err error) {
+	const versionSQL = `SELECT coalesce(max(version_id), 0) FROM ` + versionTable
+	if err := db.QueryRowContext(ctx, versionSQL).Scan(&found.version); err != nil {
+		return schema{}, err
+	}
+	if found.version <= Head {
+		return found, nil
+	}
+	const windowSQL = `SELECT oldest_program FROM diga_schema_window WHERE schema_version = $1`
+	err = db.QueryRowContext(ctx, windowSQL, found.version).Scan(&found.oldestProgram)
+	if errors.Is(err, sql.ErrNoRows) {
+		found.oldestProgram, err = found.version, nil
+	}
+	return found, err
 }
 
-// checkVersion checks that this program can use a schema of that version, after a migration if migrate is set.
-func checkVersion(name string, version int64, migrate bool) error {
+// check checks that this program works with the schema, after a migration if migrate is set.
+func (s schema) check(name string, migrate bool) error {
 	switch {
-	case version > Head:
-		return fmt.Errorf("%s: %w: it is at version %d, the program supports %d; run a newer diga-api", name,
-			ErrNewerSchema, version, Head)
-	case version < Head && !migrate:
+	case s.version > Head && s.oldestProgram > Head:
+		return fmt.Errorf("%s: %w: it is at version %d and needs a program that knows version %d, this one knows %d; "+
+			"run a newer diga-api", name, ErrNewerSchema, s.version, s.oldestProgram, Head)
+	case s.version < Head && !migrate:
 		return fmt.Errorf("%s: %w: it is at version %d, the program needs %d; run `diga-api migrate`", name,
-			ErrOlderSchema, version, Head)
+			ErrOlderSchema, s.version, Head)
 	}
 	return nil
 }
 
-// migrateUp applies the missing migrations. The caller holds the lock.
-func migrateUp(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string, options ...goose.ProviderOption) error {
-	files, err := fs.Sub(migrations, "migrations/"+folder)
-	if err != nil {
-		return err
+// migrateFrom applies the migrations after version. The caller holds a lock, and commits all of them or none.
+func migrateFrom(ctx context.Context, tx *sql.Tx, engine string, version int64) error {
+	if version == 0 {
+		if _, err := tx.ExecContext(ctx, createVersionTableSQL); err != nil {
+			return err
+		}
 	}
-	options = append(options, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
-	provider, err := goose.NewProvider(dialect, db, files, options...)
-	if err != nil {
-		return err
+	folder := "migrations/" + engine
+	for _, name := range migrationNames(folder) {
+		number := migrationVersion(name)
+		if number <= version {
+			continue
+		}
+		statements, err := migrations.ReadFile(folder + "/" + name)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, string(statements)); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+		const insertSQL = `INSERT INTO ` + versionTable + ` (version_id, is_applied) VALUES ($1, true)`
+		if _, err := tx.ExecContext(ctx, insertSQL, number); err != nil {
+			return err
+		}
 	}
-	_, err = provider.Up(ctx)
-	return err
+	return nil
+}
+
+// migrationNames returns the names of the migrations in folder, in order.
+func migrationNames(folder string) (names []string) {
+	entries, err := fs.ReadDir(migrations, folder)
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// migrationVersion returns the number at the start of the name of a migration.
+func migrationVersion(name string) int64 {
+	digits, _, _ := strings.Cut(name, "_")
+	version, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		panic(err) // TestMigrationNames
+	}
+	return version
+}
+
+func head(folder string) int64 {
+	names := migrationNames(folder)
+	return migrationVersion(names[len(names)-1])
 }

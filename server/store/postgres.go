@@ -18,7 +18,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 )
 
 const (
@@ -29,6 +28,9 @@ const (
 
 	// migrationLock is the key of the advisory lock that a migration holds: "diga" in ASCII.
 	migrationLock = 0x64696761
+
+	// tableLockTimeout is how long a statement of a migration waits for the lock of a table.
+	tableLockTimeout = "1s"
 
 	// synchronousCommitSQL makes commits durable where the server or the role is configured otherwise. It keeps stronger
 	// settings, which wait for standbys.
@@ -64,7 +66,7 @@ func openPostgres(ctx context.Context, url string, options Options) (*Store, err
 		return nil, e.explain(err)
 	}
 	e.db = stdlib.OpenDBFromPool(e.pool)
-	if err := e.prepare(ctx, config.ConnConfig, options.Migrate && !options.ReadOnly); err != nil {
+	if err := e.prepare(ctx, options.Migrate && !options.ReadOnly); err != nil {
 		_ = e.close() // the first error counts
 		return nil, e.explain(err)
 	}
@@ -72,18 +74,18 @@ func openPostgres(ctx context.Context, url string, options Options) (*Store, err
 }
 
 // prepare checks the schema, and migrates it if migrate is set.
-func (e *postgresEngine) prepare(ctx context.Context, config *pgx.ConnConfig, migrate bool) error {
-	version, err := postgresVersion(ctx, e.db)
+func (e *postgresEngine) prepare(ctx context.Context, migrate bool) error {
+	found, err := postgresSchema(ctx, e.db)
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(e.name, version, migrate); err != nil {
+	if err := found.check(e.name, migrate); err != nil {
 		return err
 	}
-	if version == Head {
+	if found.version >= Head {
 		return nil
 	}
-	return e.migrate(ctx, config)
+	return e.migrate(ctx)
 }
 
 // authenticate implements engine. Like delete it bypasses database/sql, which doubles the overhead of pgx
@@ -200,41 +202,50 @@ func postgresName(config *pgx.ConnConfig) string {
 	return "postgres://" + strings.Join(hosts, ",") + "/" + config.Database
 }
 
-// postgresVersion returns the version of the schema, 0 for an empty database.
-func postgresVersion(ctx context.Context, db *sql.DB) (int64, error) {
+// postgresSchema returns the schema, version 0 for an empty database.
+func postgresSchema(ctx context.Context, db querier) (schema, error) {
+	// Not to_regclass, which may still not see a table that was created while the transaction waited for its lock.
+	const query = `SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = $1)`
 	var exists bool
-	err := db.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL`, versionTable).Scan(&exists)
+	err := db.QueryRowContext(ctx, query, versionTable).Scan(&exists)
 	if err != nil || !exists {
-		return 0, err
+		return schema{}, err
 	}
-	return schemaVersion(ctx, db)
+	return readSchema(ctx, db)
 }
 
-// migrate brings the schema up to date on a connection of its own, which holds the advisory lock until it is closed.
-// Neither the wait for the lock nor the migration has a timeout.
-func (e *postgresEngine) migrate(ctx context.Context, config *pgx.ConnConfig) error {
-	config = config.Copy()
-	delete(config.RuntimeParams, "statement_timeout")
-	db := stdlib.OpenDB(*config)
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	for _, statement := range []string{`SET statement_timeout = 0`, `SET lock_timeout = 0`} {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	if _, err := db.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
-		return err
-	}
-	// A newer server may have migrated while this one waited for the lock.
-	version, err := postgresVersion(ctx, db)
+// migrate brings the schema up to date in one transaction. The wait for a migration of another server ends with ctx only.
+// A statement that waits for the lock of a table makes the deletes of running servers wait behind it, so it gives up
+// before their requests do.
+func (e *postgresEngine) migrate(ctx context.Context) error {
+	// Each statement has to see what was committed while this transaction waited for the lock.
+	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(e.name, version, true); err != nil {
+	defer tx.Rollback()
+	const wait = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0`
+	if _, err := tx.ExecContext(ctx, wait); err != nil {
 		return err
 	}
-	return migrateUp(ctx, db, goose.DialectPostgres, "postgres")
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '`+tableLockTimeout+`'`); err != nil {
+		return err
+	}
+	// Another server, perhaps a newer one, may have migrated in the meantime.
+	found, err := postgresSchema(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := found.check(e.name, true); err != nil {
+		return err
+	}
+	if err := migrateFrom(ctx, tx, "postgres", found.version); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // connectionLost reports whether a statement failed because its connection ended or became read-only, as in a restart or

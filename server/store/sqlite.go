@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -123,11 +122,11 @@ func (e *sqliteEngine) checkFile(ctx context.Context, options Options) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	version, err := sqliteVersion(ctx, db)
+	found, err := sqliteSchema(ctx, db)
 	if err != nil {
 		return e.explain(err)
 	}
-	return checkVersion(e.name, version, options.Migrate && !options.ReadOnly)
+	return found.check(e.name, options.Migrate && !options.ReadOnly)
 }
 
 // prepare migrates the file, checks the connections, and prepares the statements.
@@ -246,20 +245,20 @@ func connectSQLite(path, mode string, pragmas []pragma) (*sql.DB, error) {
 
 var errNotOurs = errors.New("not a store of diga-api: it contains the tables of another program")
 
-// sqliteVersion returns the version of the schema, 0 for an empty file.
-func sqliteVersion(ctx context.Context, db *sql.DB) (int64, error) {
+// sqliteSchema returns the schema, version 0 for an empty file.
+func sqliteSchema(ctx context.Context, db querier) (schema, error) {
 	const query = `SELECT count(*), coalesce(sum(type = 'table' AND name = $1), 0) FROM sqlite_schema`
 	var objects, versionTables int
 	if err := db.QueryRowContext(ctx, query, versionTable).Scan(&objects, &versionTables); err != nil {
-		return 0, err
+		return schema{}, err
 	}
 	switch {
 	case objects == 0:
-		return 0, nil
+		return schema{}, nil
 	case versionTables == 0:
-		return 0, errNotOurs
+		return schema{}, errNotOurs
 	}
-	return schemaVersion(ctx, db)
+	return readSchema(ctx, db)
 }
 
 var errReplaced = errors.New("the file was replaced after it was opened; restart the server")
@@ -300,35 +299,30 @@ func (e *sqliteEngine) enableWAL(ctx context.Context) error {
 }
 
 // migrate brings the schema up to date in one transaction that holds the write lock from the start, so that one of several
-// processes migrates and the others find it done. The pool has one connection, so everything that goose does happens
-// inside the transaction.
-func (e *sqliteEngine) migrate(ctx context.Context, options Options) (err error) {
-	version, err := sqliteVersion(ctx, e.write)
+// processes migrates and the others find it done.
+func (e *sqliteEngine) migrate(ctx context.Context, options Options) error {
+	found, err := sqliteSchema(ctx, e.write)
 	if err != nil {
 		return err
 	}
-	if version == Head {
-		return nil
+	if found.version >= Head {
+		return found.check(e.name, options.Migrate)
 	}
-	if _, err := e.write.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	tx, err := e.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err == nil {
-			_, err = e.write.ExecContext(ctx, `COMMIT`)
-		}
-		if err != nil {
-			_, _ = e.write.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`) // closing the connection would roll back as well
-		}
-	}()
-	if version, err = sqliteVersion(ctx, e.write); err != nil {
+	defer tx.Rollback()
+	if found, err = sqliteSchema(ctx, tx); err != nil {
 		return err
 	}
-	if err := checkVersion(e.name, version, options.Migrate); err != nil {
+	if err := found.check(e.name, options.Migrate); err != nil {
 		return err
 	}
-	// With IsolateDDL goose does not begin transactions of its own.
-	return migrateUp(ctx, e.write, goose.DialectSQLite3, "sqlite", goose.WithIsolateDDL(true))
+	if err := migrateFrom(ctx, tx, "sqlite", found.version); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // readBack checks that the pragmas took effect.

@@ -237,8 +237,9 @@ func TestSQLiteRefused(t *testing.T) {
 				db.Close()
 			},
 			options: store.Options{Migrate: true},
-			want:    fmt.Sprintf("it is at version %d, the program supports %d", store.Head+1, store.Head),
-			is:      store.ErrNewerSchema,
+			want: fmt.Sprintf("it is at version %[1]d and needs a program that knows version %[1]d, this one knows %[2]d; run a newer diga-api",
+				store.Head+1, store.Head),
+			is: store.ErrNewerSchema,
 		},
 		{
 			name: "newer schema, left by a process that was killed",
@@ -379,6 +380,13 @@ func TestSQLiteKilled(t *testing.T) {
 	if got, err := again.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != kept.ID {
 		t.Errorf("authenticate: %v, %v", got, err)
 	}
+}
+
+// TestSQLiteNewerSchema opens a schema of the next release: within its window it is used and not changed.
+func TestSQLiteNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "diga.db")
+	serving := open(t, "sqlite:"+path)
+	storetest.RunNewerSchema(t, "sqlite:"+path, serving, raw(t, path))
 }
 
 func TestSQLiteManyProcessesOnANewFile(t *testing.T) {

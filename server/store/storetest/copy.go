@@ -177,11 +177,61 @@ func RunConstraint(t *testing.T, db *sql.DB) {
 // CheckMigratedOnce fails unless db has each migration noted once.
 func CheckMigratedOnce(t *testing.T, db *sql.DB) {
 	t.Helper()
-	var rows int
+	var rows int64
 	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil {
 		t.Fatal(err)
 	}
-	if want := store.Head + 1; rows != want { // and goose's row of version 0
-		t.Errorf("%d migrations are noted, want %d", rows, want)
+	if rows != store.Head {
+		t.Errorf("%d migrations are noted, want %d", rows, store.Head)
+	}
+}
+
+// RunNewerSchema has the next release migrate the store at url, which serving has open and db is a connection to: within
+// the window of the new schema this program goes on, and changes nothing of it. Outside of it this program is rejected.
+func RunNewerSchema(t *testing.T, url string, serving *store.Store, db *sql.DB) {
+	t.Helper()
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`ALTER TABLE api_keys ADD COLUMN added_by_the_next_release INTEGER`)
+	exec(`INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, true)`, store.Head+1)
+	exec(`INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES ($1, $2)`, store.Head+1, store.Head)
+	restarted, err := store.Open(t.Context(), url, store.Options{Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restarted.Close()
+	for _, s := range []*store.Store{serving, restarted} {
+		if err := s.CheckSchema(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if version, err := s.SchemaVersion(t.Context()); err != nil || version != store.Head+1 {
+			t.Errorf("version %d, %v; want %d", version, err, store.Head+1)
+		}
+		key, _ := Create(t, s, apitype.NewUUID())
+		if err := s.Delete(t.Context(), key.ProjectID, key.ID, NewDeletion()); err != nil {
+			t.Error(err)
+		}
+	}
+	var rows int64
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil || rows != store.Head+1 {
+		t.Errorf("%d migrations are noted, %v; want %d", rows, err, store.Head+1)
+	}
+
+	exec(`INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, true)`, store.Head+2)
+	exec(`INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES ($1, $2)`, store.Head+2, store.Head+1)
+	want := fmt.Sprintf("it is at version %d and needs a program that knows version %d, this one knows %d; run a newer diga-api",
+		store.Head+2, store.Head+1, store.Head)
+	for _, options := range []store.Options{{}, {Migrate: true}, {ReadOnly: true}} {
+		_, err := store.Open(t.Context(), url, options)
+		if !errors.Is(err, store.ErrNewerSchema) || !strings.Contains(err.Error(), want) {
+			t.Errorf("open %+v: %v, want ErrNewerSchema and %q", options, err, want)
+		}
+	}
+	if err := serving.CheckSchema(t.Context()); !errors.Is(err, store.ErrNewerSchema) {
+		t.Errorf("check: %v, want ErrNewerSchema", err)
 	}
 }

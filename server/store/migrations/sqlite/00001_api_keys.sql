@@ -1,4 +1,3 @@
--- +goose Up
 -- Times are microseconds since 1970-01-01 UTC. A row is either a live key, which has its secret's hash, or a
 -- tombstone, which has lost it for good: the last constraint leaves nothing in between.
 CREATE TABLE api_keys (
