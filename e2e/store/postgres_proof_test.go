@@ -172,6 +172,23 @@ func TestPostgresNewerSchemaUntouched(t *testing.T) {
 	}
 }
 
+// TestPostgresEarlierPrograms sends the statements of every program in the window to the newest schema, as replicas of the
+// previous release do during a rolling upgrade.
+func TestPostgresEarlierPrograms(t *testing.T) {
+	url := postgres.Database(t)
+	open(t, url)
+	db := direct(t, url)
+	var oldest int64
+	if err := db.QueryRow(`SELECT oldest_program FROM diga_schema_window WHERE schema_version = $1`, store.Head).Scan(&oldest); err != nil {
+		t.Fatal(err)
+	}
+	for program := oldest; program <= store.Head; program++ {
+		if err := storetest.RunStatements(t.Context(), db, "postgres", program); err != nil {
+			t.Errorf("the program that knows %d: %v", program, err)
+		}
+	}
+}
+
 func TestPostgresConstraint(t *testing.T) {
 	url := postgres.Database(t)
 	storetest.Create(t, open(t, url), apitype.NewUUID())

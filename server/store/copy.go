@@ -38,6 +38,17 @@ func Copy(ctx context.Context, from, to *Store) (Copied, error) {
 }
 
 func copyKeys(ctx context.Context, from, to *Store) (copied Copied, err error) {
+	for _, s := range []*Store{from, to} {
+		version, err := s.SchemaVersion(ctx)
+		if err != nil {
+			return copied, err
+		}
+		if version > Head {
+			// What a newer program stores would be lost.
+			return copied, fmt.Errorf("%w: %s is at version %d, this program knows %d; run a newer diga-api",
+				ErrNewerSchema, s, version, Head)
+		}
+	}
 	source, err := from.read.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return copied, err

@@ -215,6 +215,10 @@ func RunNewerSchema(t *testing.T, url string, serving *store.Store, db *sql.DB) 
 		if err := s.Delete(t.Context(), key.ProjectID, key.ID, NewDeletion()); err != nil {
 			t.Error(err)
 		}
+		// It would leave out the new column.
+		if _, err := store.Copy(t.Context(), s, s); !errors.Is(err, store.ErrNewerSchema) {
+			t.Errorf("copy: %v, want ErrNewerSchema", err)
+		}
 	}
 	var rows int64
 	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM diga_schema_version`).Scan(&rows); err != nil || rows != store.Head+1 {
