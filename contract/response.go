@@ -65,6 +65,12 @@ func (o *Operation) response(status int) *response {
 // Declares reports whether the document declares a response of status: by the status, by its range, or by default.
 func (o *Operation) Declares(status int) bool { return o.response(status) != nil }
 
+// Statuses returns the statuses that the document declares one by one, sorted. Ranges and the default are left out.
+func (o *Operation) Statuses() []int {
+	statuses := slices.Sorted(maps.Keys(o.responses))
+	return slices.DeleteFunc(statuses, func(status int) bool { return status < 100 })
+}
+
 func (c *compiler) response(pointer string, model *openapi3.Response) (*response, error) {
 	var r response
 	var err error

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -505,4 +506,15 @@ func TestConcurrentResponses(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+func TestStatuses(t *testing.T) {
+	compiled, err := contract.Compile([]byte(document("3.1.0", `{"/":{"get":{"operationId":"get","responses":{
+		"default":{"description":""},"4XX":{"description":""},"404":{"description":""},"200":{"description":""}}}}}`)), contract.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := compiled.Operations()[0].Statuses(); !slices.Equal(got, []int{200, 404}) {
+		t.Errorf("statuses %v", got)
+	}
 }

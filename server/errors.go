@@ -57,16 +57,17 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 	var (
 		ctx       = c.Request().Context()
 		header    = c.Response().Header()
-		operation = exchangeOf(ctx).operation
+		x         = exchangeOf(ctx)
+		operation = x.operation
 	)
+	if failure, ok := errors.AsType[*authenticationError](err); ok {
+		x.failure = failure
+		w.observer.AuthenticationFailed(failure.reason)
+		header.Set(echo.HeaderWWWAuthenticate, failure.challenge)
+		return http.StatusForbidden, []byte(bodyUnauthorized)
+	}
 	routing, isRouting := errors.AsType[*echo.HTTPError](err)
 	switch {
-	case errors.Is(err, errNoToken):
-		header.Set(echo.HeaderWWWAuthenticate, "Bearer")
-		return http.StatusForbidden, []byte(bodyUnauthorized)
-	case errors.Is(err, errInvalidToken):
-		header.Set(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
-		return http.StatusForbidden, []byte(bodyUnauthorized)
 	case errors.Is(err, errForbidden):
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer error="insufficient_scope"`)
 		return http.StatusForbidden, example(operation, http.StatusForbidden, bodyForbidden)
@@ -85,7 +86,8 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		return http.StatusUnprocessableEntity, validationError([]contract.Violation{{In: "request", Message: "Input should fit its type"}})
 	}
 	if invalid, ok := errors.AsType[*contract.RequestError](err); ok {
-		w.violated(operation, "request", http.StatusUnprocessableEntity, invalid.Violations)
+		x.violations = invalid.Violations
+		w.observer.Violation(operation, "request")
 		return http.StatusUnprocessableEntity, validationError(invalid.Violations)
 	}
 	contract.ServerAnswer(c)
@@ -99,8 +101,8 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 // log logs the cause of a 500, once.
 func (w errorWriter) log(ctx context.Context, err error) {
 	x := exchangeOf(ctx)
-	if invalid, ok := errors.AsType[*contract.ResponseError](err); ok {
-		w.violated(x.operation, "response", invalid.Status, invalid.Violations)
+	if _, ok := errors.AsType[*contract.ResponseError](err); ok {
+		w.observer.Violation(x.operation, "response")
 	}
 	attributes := []slog.Attr{
 		slog.String("request_id", x.requestID),
@@ -111,12 +113,6 @@ func (w errorWriter) log(ctx context.Context, err error) {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
 	}
 	w.logger.LogAttrs(ctx, slog.LevelError, "request failed", attributes...)
-}
-
-func (w errorWriter) violated(operation *contract.Operation, direction string, status int, violations []contract.Violation) {
-	for _, violation := range violations {
-		w.observer.Violation(operation, direction, status, violation.Keyword)
-	}
 }
 
 // example returns the example body that the document declares for status, or fallback if there is none.

@@ -5,13 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
+	"net"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/diga-io/diga-api/contract"
+	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
 )
 
@@ -21,7 +23,9 @@ type exchange struct {
 	requestID     string
 	operation     *contract.Operation // nil outside the contract
 	caller        apikey.Key
-	authenticated bool // whether caller is set
+	authenticated bool                 // whether caller is set
+	failure       *authenticationError // why the request was not authenticated; nil otherwise
+	violations    []contract.Violation // of the request
 }
 
 type exchangeKey struct{}
@@ -40,14 +44,18 @@ func (x *exchange) operationID() string {
 // Observer is notified of every request, for metrics and traces. Its methods are called by many goroutines at the same
 // time. Package telemetry implements it, so that this package depends on no monitoring system.
 type Observer interface {
+	// Prepare is called once, before all others, with the operations of the contract.
+	Prepare(operations []*contract.Operation)
 	// Begin is called when a request has been routed to operation, which is nil outside the contract. It returns the
 	// context of the request, and a function that is called with the status sent and the time taken. The method is one
 	// that HTTP defines, or "other", so that clients cannot choose it freely.
 	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration))
-	// Violation is called for each way in which a request, or a response of this server, broke the contract. The
-	// direction is "request" or "response"; the status is that of the answer to the request, or of the response that
-	// was withheld; for keyword see contract.Violation.
-	Violation(operation *contract.Operation, direction string, status int, keyword string)
+	// Violation is called for each request, and for each response of this server, that violates the contract. The
+	// direction is "request" or "response".
+	Violation(operation *contract.Operation, direction string)
+	// AuthenticationFailed is called for each request without a valid key. The reason is missing, malformed, unknown,
+	// expired or deleted.
+	AuthenticationFailed(reason string)
 }
 
 // noObserver is used when Options has no Observer.
@@ -56,11 +64,14 @@ type noObserver struct{}
 func (noObserver) Begin(ctx context.Context, _ *contract.Operation, _ string, _ http.Header) (context.Context, func(int, time.Duration)) {
 	return ctx, func(int, time.Duration) {}
 }
-func (noObserver) Violation(*contract.Operation, string, int, string) {}
+func (noObserver) Prepare([]*contract.Operation)         {}
+func (noObserver) Violation(*contract.Operation, string) {}
+func (noObserver) AuthenticationFailed(string)           {}
 
 // observe assigns the request its id and deadline. When the request has been answered it writes the log line and
 // notifies the observer.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
+	peer := peerExtractor(options.TrustedProxies)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
@@ -89,8 +100,9 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				if x.operation != nil {
 					attributes[1] = slog.String("operation", x.operation.ID)
 				}
-				if x.authenticated {
-					attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
+				attributes = append(attributes, x.details()...)
+				if options.LogPeer {
+					attributes = append(attributes, slog.String("peer", peer(request)))
 				}
 				options.Logger.LogAttrs(ctx, slog.LevelInfo, "request", attributes...)
 			}()
@@ -100,6 +112,54 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			return nil
 		}
 	}
+}
+
+// details returns what the log line of the request says about the caller and its mistakes.
+func (x *exchange) details() (attributes []slog.Attr) {
+	if x.authenticated {
+		attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
+	}
+	if x.failure != nil {
+		attributes = append(attributes, slog.String("reason", x.failure.reason))
+		if x.failure.key != (apitype.UUID{}) {
+			attributes = append(attributes, slog.String("key", x.failure.key.String()))
+		}
+	}
+	if len(x.violations) > 0 {
+		attributes = append(attributes, slog.Any("violations", describe(x.violations)))
+	}
+	return attributes
+}
+
+// maxLogged limits the violations in a log line.
+const maxLogged = 10
+
+// describe returns the part of the request and the keyword of each violation, such as "path id format".
+func describe(violations []contract.Violation) []string {
+	var described []string
+	for _, violation := range violations[:min(len(violations), maxLogged)] {
+		text := violation.In
+		if violation.Name != "" {
+			text += " " + violation.Name
+		}
+		if text += " " + violation.Keyword; !slices.Contains(described, text) {
+			described = append(described, text)
+		}
+	}
+	return described
+}
+
+// peerExtractor returns a function that returns the IP address of the client. X-Forwarded-For counts as far as it was
+// written by trusted proxies.
+func peerExtractor(trusted []*net.IPNet) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, network := range trusted {
+		options = append(options, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
 }
 
 // knownMethod returns the method, or "other" for one that HTTP does not define, so that clients cannot write text of
@@ -117,11 +177,10 @@ func knownMethod(method string) string {
 const maxRequestID = 128
 
 // requestID returns the id that the client sent if it is printable ASCII of at most maxRequestID bytes, and otherwise a
-// new one. It also replaces an id that is a key, because the log and the tombstone would reveal it.
+// new one. It also replaces an id that contains a key, because the log and the tombstone would reveal it.
 func requestID(header http.Header) string {
 	sent := header.Get(echo.HeaderXRequestID)
-	token, _ := bearerToken(header)
-	valid := sent != "" && len(sent) <= maxRequestID && sent != token && !strings.HasPrefix(sent, apikey.Prefix)
+	valid := sent != "" && len(sent) <= maxRequestID && !revealsSecret(sent, header)
 	for i := 0; valid && i < len(sent); i++ {
 		valid = ' ' <= sent[i] && sent[i] <= '~'
 	}

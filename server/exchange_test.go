@@ -26,14 +26,15 @@ type witness struct {
 	begun      int
 	statuses   []int
 	violations []violation
+	reasons    []string
 }
 
 type violation struct {
 	operation *contract.Operation
 	direction string
-	status    int
-	keyword   string
 }
+
+func (w *witness) Prepare([]*contract.Operation) {}
 
 func (w *witness) Begin(ctx context.Context, operation *contract.Operation, method string, _ http.Header) (context.Context, func(int, time.Duration)) {
 	w.operation, w.method = operation, method
@@ -41,9 +42,11 @@ func (w *witness) Begin(ctx context.Context, operation *contract.Operation, meth
 	return ctx, func(status int, _ time.Duration) { w.statuses = append(w.statuses, status) }
 }
 
-func (w *witness) Violation(operation *contract.Operation, direction string, status int, keyword string) {
-	w.violations = append(w.violations, violation{operation, direction, status, keyword})
+func (w *witness) Violation(operation *contract.Operation, direction string) {
+	w.violations = append(w.violations, violation{operation, direction})
 }
+
+func (w *witness) AuthenticationFailed(reason string) { w.reasons = append(w.reasons, reason) }
 
 // However a request ends, the observer is notified once, and the log has one line.
 func TestObserver(t *testing.T) {
@@ -64,8 +67,8 @@ func TestObserver(t *testing.T) {
 		status    int
 		violation *violation
 	}{
-		"unfit request":    {nil, "DELETE", "/v1/api_key/nope", true, 422, &violation{nil, "request", 422, "format"}},
-		"unfit response":   {teapot, "DELETE", "/v1/api_key/" + id, true, 500, &violation{nil, "response", 418, "responses"}},
+		"unfit request":    {nil, "DELETE", "/v1/api_key/nope", true, 422, &violation{nil, "request"}},
+		"unfit response":   {teapot, "DELETE", "/v1/api_key/" + id, true, 500, &violation{nil, "response"}},
 		"aborted":          {abort, "DELETE", "/v1/api_key/" + id, true, 200, nil},
 		"unknown path":     {nil, "GET", "/secrets", false, 404, nil},
 		"more segments":    {nil, "DELETE", "/v1/api_key/a/b", false, 404, nil},

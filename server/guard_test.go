@@ -124,7 +124,7 @@ func TestUndeclaredAnswers(t *testing.T) {
 		"handler: missing key":    {fail(apikey.ErrNotFound), id, "Bearer x", 500, bodyInternal, 1},
 		"handler: forbidden":      {fail(errForbidden), id, "Bearer x", 500, bodyInternal, 1},
 		"handler: undeclared":     {teapot, id, "Bearer x", 500, bodyInternal, 1},
-		"handler: token not sent": {fail(errNoToken), id, "Bearer x", 500, bodyInternal, 1},
+		"handler: token not sent": {fail(errMissing), id, "Bearer x", 500, bodyInternal, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, log := serveRequest(t, document, test.handler, "/v1/api_key/"+test.id, test.authorization)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -42,6 +43,9 @@ type Options struct {
 	Pages    map[string]http.Handler // served for GET and HEAD beside the contract, by path, such as /docs
 	Now      func() time.Time        // nil: time.Now
 	Timeout  time.Duration           // of one request, including the store; 0: 2 s
+
+	LogPeer        bool         // whether the log has the IP address of each client
+	TrustedProxies []*net.IPNet // whose X-Forwarded-For is believed
 }
 
 func (o Options) withDefaults() Options {
@@ -86,6 +90,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 		return nil, err
 	}
 	logIncomplete(loaded, findings, implementation, options.Logger)
+	options.Observer.Prepare(loaded.Operations())
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write

@@ -398,16 +398,28 @@ func TestDecisions(t *testing.T) {
 	t.Run("request id", func(t *testing.T) {
 		for sent, taken := range map[string]bool{
 			"order-4711": true, "a b": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "caf\u00e9": false, "tab\there": false,
-			apikey.NewSecret().Reveal(): false, "diga_x": false, "x diga_": true,
+			apikey.NewSecret().Reveal(): false, "diga_x": false, "x diga_": true, "DIGA_x": false,
+			// Within a longer text, the prefix and what may be a secret.
+			"req-" + apikey.NewSecret().Reveal(): false, "a diga_ " + apikey.NewSecret().Reveal() + "/7": false, "x.diga_0123456789abcdef": false,
+			"x-diga_0123456789abcde": true, "from-diga_worker-3": true, "REQ-" + strings.ToUpper(apikey.NewSecret().Reveal()): false,
 		} {
 			got := d.send(t, http.MethodDelete, path, "X-Request-ID: "+sent).header.Get("X-Request-ID")
 			if got == "" || (got == sent) != taken {
 				t.Errorf("%q came back as %q", sent, got)
 			}
 		}
-		// The client's own token, whatever its form.
-		if got := d.send(t, http.MethodDelete, path, "X-Request-ID: token", "Authorization: Bearer token").header.Get("X-Request-ID"); got == "token" {
-			t.Error("the token was used as request id")
+		// The client's own credentials, whatever their form, and what is left of them without the prefix.
+		for sent, authorization := range map[string]string{
+			"token": "Bearer token", "1-token-2": "bearer  token", "TOKEN": "Bearer token", "dXNlcjp0b2tlbg==": "Basic dXNlcjp0b2tlbg==",
+			"raw": "raw", admin.Reveal()[5:]: "Bearer " + admin.Reveal(), admin.Reveal()[20:36]: "Bearer " + admin.Reveal(),
+		} {
+			got := d.send(t, http.MethodDelete, "/v1/api_key/nope", "X-Request-ID: "+sent, "Authorization: "+authorization).header.Get("X-Request-ID")
+			if got == "" || got == sent {
+				t.Errorf("%q, sent as %q, is the request id", sent, authorization)
+			}
+		}
+		if got := d.send(t, http.MethodDelete, path, "X-Request-ID: 7", "Authorization: Bearer 0123456789").header.Get("X-Request-ID"); got != "7" {
+			t.Errorf("a character of the token is replaced by %q", got)
 		}
 	})
 

@@ -28,6 +28,8 @@ type serveCommand struct {
 	Migrate         toggle `default:"true" help:"Bring the schema up to date at start; with --migrate=false an older schema is an error."`
 	Demo            toggle `help:"Create keys in an empty store and print curl commands to try."`
 	Docs            toggle `default:"true" help:"Serve Swagger UI at /docs."`
+	LogPeer         toggle `help:"Log the IP address of each client."`
+	TrustedProxies  string `placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed with --log-peer."`
 	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
 	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500. Default: ${default}."`
 	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one. Default: ${default}."`
@@ -42,6 +44,8 @@ type serveSettings struct {
 	logger                      *slog.Logger
 	addr, adminAddr             string // adminAddr is empty when off
 	migrate, demo, docs         bool
+	logPeer                     bool
+	trustedProxies              []*net.IPNet
 	limits                      limits
 	drainDelay, shutdownTimeout time.Duration
 }
@@ -55,6 +59,8 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 		migrate:         wrong.toggle("migrate", c.Migrate),
 		demo:            wrong.toggle("demo", c.Demo),
 		docs:            wrong.toggle("docs", c.Docs),
+		logPeer:         wrong.toggle("log-peer", c.LogPeer),
+		trustedProxies:  wrong.networks("trusted-proxies", c.TrustedProxies),
 		limits:          defaultLimits,
 		drainDelay:      wrong.delay("drain-delay", c.DrainDelay),
 		shutdownTimeout: wrong.duration("shutdown-timeout", c.ShutdownTimeout),
@@ -66,6 +72,9 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 	s.limits.request = wrong.duration("request-timeout", c.RequestTimeout)
 	c.databaseFlags.check(&wrong)
 	c.tlsFlags.check(&wrong)
+	if c.TrustedProxies != "" && !s.logPeer {
+		wrong.wrong("trusted-proxies", "has no effect without --log-peer")
+	}
 	if _, err := telemetry.CheckEnvironment(); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -120,7 +129,10 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 		return err
 	}
 	s.logger = slog.New(s.observed.LogHandler(s.logger.Handler()))
-	options := server.Options{Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request}
+	options := server.Options{
+		Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
+		LogPeer: s.logPeer, TrustedProxies: s.trustedProxies,
+	}
 	if s.docs {
 		if options.Pages, err = docs.Pages(); err != nil {
 			return err

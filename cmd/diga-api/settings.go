@@ -86,6 +86,22 @@ func (w *wrongSettings) address(flag, text string) string {
 	return text
 }
 
+// networks parses a list of networks in CIDR notation, separated by commas. An empty text is an empty list.
+func (w *wrongSettings) networks(flag, text string) (networks []*net.IPNet) {
+	if text == "" {
+		return nil
+	}
+	for item := range strings.SplitSeq(text, ",") {
+		_, network, err := net.ParseCIDR(strings.TrimSpace(item))
+		if err != nil {
+			w.wrong(flag, "is not a list of networks such as 10.0.0.0/8,192.0.2.1/32")
+			return nil
+		}
+		networks = append(networks, network)
+	}
+	return networks
+}
+
 func (w *wrongSettings) oneOf(flag, text string, choices ...string) string {
 	if !slices.Contains(choices, text) {
 		w.wrong(flag, "is not one of "+strings.Join(choices, ", "))

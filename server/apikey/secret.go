@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Prefix is the prefix of every secret that Diga issues, by which secret scanners recognise them.
@@ -27,13 +28,32 @@ func NewSecret() Secret {
 	var random [32]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	digits := hex.EncodeToString(random[:])
-	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(digits)))
-	return SecretOf(Prefix + digits + hex.EncodeToString(sum))
+	return SecretOf(Prefix + digits + checksum(digits))
+}
+
+func checksum(digits string) string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(digits))))
 }
 
 // SecretOf wraps a bearer token that a client sent. It accepts any text, because keys are looked up by hash: keys that
 // were issued elsewhere work once their hash is stored.
 func SecretOf(token string) Secret { return Secret{&token} }
+
+// Plausible reports whether the text can be a secret, so that a store need not be asked for one that cannot. A text that
+// starts with Prefix has to be complete, checksum included. Secrets that were issued elsewhere may have any form, within
+// printable ASCII.
+func (s Secret) Plausible() bool {
+	text := s.Reveal()
+	if strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return false
+	}
+	digits, ours := strings.CutPrefix(text, Prefix)
+	if !ours {
+		return text != ""
+	}
+	const length = 2 * 32 // of the digits before the checksum
+	return len(digits) == length+8 && digits[length:] == checksum(digits[:length])
+}
 
 // Reveal returns the secret itself, to be shown once, at creation.
 func (s Secret) Reveal() string {

@@ -33,6 +33,22 @@ func TestSecretCanBeRecognised(t *testing.T) {
 	}
 }
 
+func TestPlausible(t *testing.T) {
+	text := apikey.NewSecret().Reveal()
+	for token, want := range map[string]bool{
+		text: true, "0123456789abcdef": true, "a": true, strings.ToUpper(text): true, // issued elsewhere, perhaps
+		"": false, "diga_": false, text[:76]: false, text + "0": false, text[:69] + "00000000": false, "diga_" + strings.Repeat("0", 72): false,
+		"diga_" + strings.ToUpper(text[5:]): false, "a b": false, "caf\u00e9": false, "a\x00": false,
+	} {
+		if got := apikey.SecretOf(token).Plausible(); got != want {
+			t.Errorf("%q is plausible: %t", token, got)
+		}
+	}
+	if new(apikey.Secret).Plausible() {
+		t.Error("the zero value is plausible")
+	}
+}
+
 // Printing a secret, or a value that contains one, shows at most its last four characters.
 func TestSecretDoesNotPrint(t *testing.T) {
 	secret := apikey.NewSecret()

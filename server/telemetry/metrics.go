@@ -23,6 +23,7 @@ type metrics struct {
 	requests   *prometheus.CounterVec
 	durations  *prometheus.HistogramVec
 	violations *prometheus.CounterVec
+	failures   *prometheus.CounterVec
 	store      *prometheus.HistogramVec
 }
 
@@ -44,17 +45,25 @@ func newMetrics(build Build) *metrics {
 		}, []string{"operation", "method", "status"}),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "diga_contract_violations_total",
-			Help: "Contract violations of requests, and of the server's own responses, which are then not sent: by direction (request or response), operationId, status (that of the answer, or of the withheld response) and keyword of JSON Schema or OpenAPI.",
-		}, []string{"direction", "operation", "status", "keyword"}),
+			Help: "Requests, and responses of the server, that violated the contract: by direction (request or response) and operationId (none outside the contract). Such a response is not sent.",
+		}, []string{"direction", "operation"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "diga_authentication_failures_total",
+			Help: "Requests without a valid key, by reason (missing, malformed, unknown, expired, deleted).",
+		}, []string{"reason"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "diga_store_duration_seconds",
 			Help:    "Time of statements on the store, including the wait for a connection, by statement and outcome (ok, not_found, canceled, error).",
 			Buckets: buckets,
 		}, []string{"statement", "outcome"}),
 	}
+	// Series exist from the start, because increase() and rate() miss the first event of a series that is born with it.
+	for _, reason := range []string{"missing", "malformed", "unknown", "expired", "deleted"} {
+		m.failures.WithLabelValues(reason)
+	}
 	for _, statement := range []string{"authenticate", "delete"} {
 		for _, outcome := range []string{"ok", "not_found", "canceled", "error"} {
-			m.store.WithLabelValues(statement, outcome) // so that each series exists from the start
+			m.store.WithLabelValues(statement, outcome)
 		}
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -65,7 +74,7 @@ func newMetrics(build Build) *metrics {
 		},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.inFlight, m.requests, m.durations, m.violations, m.store, info,
+	m.registry.MustRegister(m.inFlight, m.requests, m.durations, m.violations, m.failures, m.store, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,10 +94,26 @@ func (m *metrics) count(operation *contract.Operation, method string, status int
 	m.durations.WithLabelValues(labels...).Observe(duration.Seconds())
 }
 
-// Violation implements server.Observer.
-func (m *metrics) Violation(operation *contract.Operation, direction string, status int, keyword string) {
-	m.violations.WithLabelValues(direction, operationLabel(operation), strconv.Itoa(status), keyword).Inc()
+// Prepare implements server.Observer. It creates the series of each operation.
+func (m *metrics) Prepare(operations []*contract.Operation) {
+	for _, operation := range append([]*contract.Operation{nil}, operations...) {
+		m.violations.WithLabelValues("request", operationLabel(operation))
+		m.violations.WithLabelValues("response", operationLabel(operation))
+	}
+	for _, operation := range operations {
+		for _, status := range append(operation.Statuses(), 403, 422, 499, 500, 501) { // those of the server itself
+			m.requests.WithLabelValues(operation.ID, operation.Method, strconv.Itoa(status))
+		}
+	}
 }
+
+// Violation implements server.Observer.
+func (m *metrics) Violation(operation *contract.Operation, direction string) {
+	m.violations.WithLabelValues(direction, operationLabel(operation)).Inc()
+}
+
+// AuthenticationFailed implements server.Observer.
+func (m *metrics) AuthenticationFailed(reason string) { m.failures.WithLabelValues(reason).Inc() }
 
 func operationLabel(operation *contract.Operation) string {
 	if operation == nil {

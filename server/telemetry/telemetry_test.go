@@ -106,7 +106,8 @@ func TestMetrics(t *testing.T) {
 		`diga_http_requests_total{method="other",operation="none",status="405"} 2`,
 		`diga_http_request_duration_seconds_count{method="DELETE",operation="` + operation + `",status="200"} 1`,
 		`diga_http_requests_in_flight 0`,
-		`diga_contract_violations_total{direction="request",keyword="format",operation="` + operation + `",status="422"} 1`,
+		`diga_contract_violations_total{direction="request",operation="` + operation + `"} 1`,
+		`diga_authentication_failures_total{reason="missing"} 1`,
 		`diga_store_duration_seconds_count{outcome="ok",statement="authenticate"} 4`,
 		`diga_store_duration_seconds_count{outcome="ok",statement="delete"} 1`,
 		`diga_store_duration_seconds_count{outcome="not_found",statement="delete"} 1`,
@@ -123,6 +124,32 @@ func TestMetrics(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(page)
+	}
+}
+
+// Each series that an alert watches exists before its first event.
+func TestSeriesExistFromTheStart(t *testing.T) {
+	observed, _ := serve(t)
+	page := scrape(t, observed)
+	var lines []string
+	for _, status := range []string{"200", "403", "404", "422", "499", "500", "501"} {
+		lines = append(lines, `diga_http_requests_total{method="DELETE",operation="`+operation+`",status="`+status+`"} 0`)
+	}
+	for _, direction := range []string{"request", "response"} {
+		for _, name := range []string{operation, "none"} {
+			lines = append(lines, `diga_contract_violations_total{direction="`+direction+`",operation="`+name+`"} 0`)
+		}
+	}
+	for _, reason := range []string{"missing", "malformed", "unknown", "expired", "deleted"} {
+		lines = append(lines, `diga_authentication_failures_total{reason="`+reason+`"} 0`)
+	}
+	for _, outcome := range []string{"ok", "not_found", "canceled", "error"} {
+		lines = append(lines, `diga_store_duration_seconds_count{outcome="`+outcome+`",statement="delete"} 0`)
+	}
+	for _, line := range lines {
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("no %s", line)
+		}
 	}
 }
 
