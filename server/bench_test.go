@@ -167,7 +167,7 @@ func uncontracted(b *testing.B, implementation *operations, options Options) htt
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
 	e.Use(observe(loaded, options), recoverPanic, rejectOtherRoutes, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			input := &contract.AuthenticationInput{Request: c.Request()}
+			input := &contract.AuthenticationInput{Request: c.Request(), Scheme: contract.SecurityScheme{Type: "http", Scheme: "bearer"}}
 			if err := authenticate(c.Request().Context(), input); err != nil {
 				return err
 			}
