@@ -26,7 +26,45 @@ type keysCreateCommand struct {
 // permissionName matches a permission: a resource and an action.
 var permissionName = regexp.MustCompile(`^[a-z0-9_]+\.[a-z0-9_]+$`)
 
-// Run creates the key.
+// checkPermissions checks --permission. It returns the permissions that this server never asks for: another service of Diga
+// may, so they are accepted.
+func (c *keysCreateCommand) checkPermissions(settings *wrongSettings) (unchecked []string) {
+	for _, permission := range c.Permission {
+		switch {
+		case permission == apikey.PermissionDelete:
+		case editDistance(strings.ToLower(permission), apikey.PermissionDelete) <= 2:
+			settings.wrong("permission", "is unknown: did you mean "+apikey.PermissionDelete+"?")
+		case !permissionName.MatchString(permission):
+			settings.wrong("permission", "is not RESOURCE.ACTION, such as "+apikey.PermissionDelete)
+		default:
+			unchecked = append(unchecked, permission)
+		}
+	}
+	return unchecked
+}
+
+// editDistance returns the number of characters to insert, delete or replace to turn a into b (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // of the matrix: the distances between a prefix of a and every prefix of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Run creates the key. It does not create a store, because a key in a new store would work nowhere.
 func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 	var settings wrongSettings
 	key, secret := apikey.New(settings.uuid("project", c.Project), settings.uuid("creator", c.Creator), c.Name)
@@ -34,11 +72,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 	if strings.TrimSpace(c.Name) == "" {
 		settings.wrong("name", "is missing: name the key after its client")
 	}
-	for _, permission := range c.Permission {
-		if !permissionName.MatchString(permission) {
-			settings.wrong("permission", "is not RESOURCE.ACTION, such as api_keys.delete")
-		}
-	}
+	unchecked := c.checkPermissions(&settings)
 	if c.ExpiresAt != "" {
 		var err error
 		if key.ExpiresAt, err = time.Parse(time.RFC3339, c.ExpiresAt); err != nil {
@@ -52,7 +86,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 
-	keys, err := c.open(ctx, store.Options{Migrate: true})
+	keys, err := c.openExisting(ctx, "database-url", store.Options{})
 	if err != nil {
 		return err
 	}
@@ -60,13 +94,22 @@ func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 	if err := keys.Create(ctx, key, secret.Hash()); err != nil {
 		return err
 	}
-	if c.JSON {
-		printed := printedKeyOf(key)
+	if len(unchecked) > 0 {
+		fmt.Fprintf(std.err, "diga-api: this server checks no permission but %s; stored as given: %s\n", apikey.PermissionDelete,
+			strings.Join(unchecked, ", "))
+	}
+	return printSecret(std, c.JSON, keys, key, secret)
+}
+
+// printSecret prints a key together with its secret, the only time that it is shown.
+func printSecret(std streams, asJSON bool, keys *store.Store, key apikey.Key, secret apikey.Secret) error {
+	if asJSON {
+		printed := printedKeyOf(key, keys)
 		printed.Key = secret.Reveal()
 		return printJSON(std.out, printed)
 	}
-	fmt.Fprintf(std.out, "id       %s\nproject  %s\nkey      %s\n\nThe key is not shown again; only its hash is stored.\n",
-		key.ID, key.ProjectID, secret.Reveal())
+	fmt.Fprintf(std.out, "store    %s\nproject  %s\nid       %s\nkey      %s\n\nThe key is not shown again; only its hash is stored.\n",
+		keys, key.ProjectID, key.ID, secret.Reveal())
 	return nil
 }
 
@@ -89,15 +132,16 @@ func (c *keysListCommand) Run(ctx context.Context, std streams) error {
 	if err := settings.err(); err != nil {
 		return err
 	}
-	keys, err := c.open(ctx, store.Options{})
+	keys, err := c.openExisting(ctx, "database-url", store.Options{})
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
+	fmt.Fprintf(std.err, "store %s\n", keys)
 	if c.JSON {
 		for key, err := range keys.List(ctx, filter) {
 			if err == nil {
-				err = printJSON(std.out, printedKeyOf(key))
+				err = printJSON(std.out, printedKeyOf(key, keys))
 			}
 			if err != nil {
 				return err
@@ -137,6 +181,7 @@ type printedKey struct {
 	ExpiryDate     *time.Time       `json:"expiry_date,omitempty"`
 	Key            string           `json:"key,omitempty"`
 	Deleted        *printedDeletion `json:"deleted,omitempty"`
+	Store          string           `json:"store"` // the URL without secrets
 }
 
 type printedDeletion struct {
@@ -145,7 +190,7 @@ type printedDeletion struct {
 	RequestID string       `json:"request_id"`
 }
 
-func printedKeyOf(key apikey.Key) printedKey {
+func printedKeyOf(key apikey.Key, keys *store.Store) printedKey {
 	printed := printedKey{
 		ID:             key.ID,
 		ProjectID:      key.ProjectID,
@@ -155,6 +200,7 @@ func printedKeyOf(key apikey.Key) printedKey {
 		CreatorID:      key.CreatorID,
 		Restricted:     key.Restricted,
 		Permissions:    key.Permissions,
+		Store:          keys.String(),
 	}
 	if !key.ExpiresAt.IsZero() {
 		expiry := key.ExpiresAt.UTC()

@@ -2,11 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/diga-io/diga-api/server/store"
 )
+
+// openExisting opens the store of a server, which the flag of that name selects, for a command that manages it. It neither
+// creates nor migrates one: a mistyped URL must not become an empty store.
+func (f databaseFlags) openExisting(ctx context.Context, flag string, options store.Options) (*store.Store, error) {
+	keys, err := f.open(ctx, options)
+	if errors.Is(err, fs.ErrNotExist) {
+		path, _ := filepath.Abs(strings.TrimPrefix(f.DatabaseURL, "sqlite:"))
+		return nil, fmt.Errorf("there is no store at sqlite:%s: set --%s (%s) to the store of the server", path, flag, variable(flag))
+	}
+	return keys, err
+}
 
 type migrateCommand struct {
 	databaseFlags
@@ -29,10 +43,11 @@ func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if schema > store.Head {
-		fmt.Fprintf(std.out, "schema version %d, newer than this program, which knows %d and works with it; nothing to migrate\n", schema, store.Head)
+		fmt.Fprintf(std.out, "%s: schema version %d, newer than this program, which knows %d and works with it; nothing to migrate\n",
+			keys, schema, store.Head)
 		return nil
 	}
-	fmt.Fprintf(std.out, "schema version %d\n", schema)
+	fmt.Fprintf(std.out, "%s: schema version %d\n", keys, schema)
 	return nil
 }
 
@@ -51,7 +66,7 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 	if err := settings.err(); err != nil {
 		return err
 	}
-	from, err := databaseFlags{c.From}.open(ctx, store.Options{ReadOnly: true})
+	from, err := databaseFlags{c.From}.openExisting(ctx, "from", store.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -65,7 +80,7 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "copied and compared %d keys and %d tombstones\n", copied.Keys, copied.Tombstones)
+	fmt.Fprintf(std.out, "copied and compared %d keys and %d tombstones from %s to %s\n", copied.Keys, copied.Tombstones, from, to)
 	return nil
 }
 
@@ -84,7 +99,7 @@ func (c *backupCommand) Run(ctx context.Context, std streams) error {
 	if err := settings.err(); err != nil {
 		return err
 	}
-	keys, err := c.open(ctx, store.Options{})
+	keys, err := c.openExisting(ctx, "database-url", store.Options{})
 	if err != nil {
 		return err
 	}
@@ -92,6 +107,6 @@ func (c *backupCommand) Run(ctx context.Context, std streams) error {
 	if err := keys.Backup(ctx, c.File); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "backed up to %s\n", c.File)
+	fmt.Fprintf(std.out, "backed up %s to %s\n", keys, c.File)
 	return nil
 }

@@ -215,9 +215,62 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for range 2 {
-		if got := process.Run(t, process.Command(t, "migrate", "--database-url", database)); got.Status != 0 || got.Stdout != fmt.Sprintf("schema version %d\n", store.Head) {
+		if got := process.Run(t, process.Command(t, "migrate", "--database-url", database)); got.Status != 0 || got.Stdout != fmt.Sprintf("%s: schema version %d\n", database, store.Head) {
 			t.Errorf("%+v", got)
 		}
 	}
 	process.Serve(t, "--migrate=false", "--database-url", database)
+}
+
+// transcript runs each command line in folder and returns what a terminal would show, with standard output before standard
+// error, and the exit status.
+func transcript(t *testing.T, folder string, env []string, lines ...[]string) string {
+	t.Helper()
+	var text strings.Builder
+	for _, args := range lines {
+		cmd := process.Command(t, args...)
+		cmd.Dir, cmd.Env = folder, append(cmd.Env, env...)
+		got := process.Run(t, cmd)
+		fmt.Fprintf(&text, "$ diga-api %s\n%s%sexit status %d\n\n", strings.Join(args, " "), got.Stdout, got.Stderr, got.Status)
+	}
+	return text.String()
+}
+
+// A key in a store that no server uses works nowhere, so only serve and migrate create a store.
+func TestCommandsThatManageAStoreCreateNone(t *testing.T) {
+	folder := t.TempDir()
+	create := []string{"keys", "create", "--project", process.Project, "--name", "billing"}
+	printed := transcript(t, folder, nil,
+		create,
+		append(create, "--database-url", "sqlite:mistyped.db"),
+		[]string{"keys", "list"},
+		[]string{"keys", "list", "--database-url", "sqlite:mistyped.db", "--json"},
+		[]string{"backup", "--database-url", "sqlite:mistyped.db", "backup.db"},
+		[]string{"migrate", "--from", "sqlite:mistyped.db", "--to", "sqlite:target.db"},
+	)
+	if err := os.WriteFile(filepath.Join(folder, "empty.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	printed += transcript(t, folder, nil, append(create, "--database-url", "sqlite:empty.db"))
+	golden(t, "no_store", printed, folder, "/folder")
+	if files, _ := os.ReadDir(folder); len(files) != 1 {
+		t.Errorf("it made %v", files)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	database := process.SQLite(t)
+	process.Output(t, "migrate", "--database-url", database)
+	create := func(permissions ...string) []string {
+		args := []string{"keys", "create", "--project", process.Project, "--name", "billing"}
+		for _, permission := range permissions {
+			args = append(args, "--permission", permission)
+		}
+		return args
+	}
+	printed := transcript(t, t.TempDir(), []string{"DIGA_DATABASE_URL=" + database},
+		create("api_key.delete"), create("api-keys.delete", "calls.view"), create("API_KEYS.DELETE"), create("everything"),
+		create("api_keys.delete"), create("api_keys.delete", "calls.view", "api_keys.view"))
+	printed = regexp.MustCompile(`(?m)^id       .*\nkey .*$`).ReplaceAllString(printed, "id       ID\nkey      KEY")
+	golden(t, "permissions", printed, database, "sqlite:/folder/keys.db")
 }

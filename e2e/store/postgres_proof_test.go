@@ -131,7 +131,7 @@ func TestPostgresOlderSchema(t *testing.T) {
 	url := postgres.Database(t)
 	for _, options := range []store.Options{{}, {Migrate: true, ReadOnly: true}} {
 		_, err := store.Open(t.Context(), url, options)
-		if !errors.Is(err, store.ErrOlderSchema) || !strings.Contains(err.Error(), "run `diga-api migrate`") {
+		if !errors.Is(err, store.ErrOlderSchema) || !strings.Contains(err.Error(), "`diga-api migrate` creates a new store") {
 			t.Errorf("error %v, want ErrOlderSchema and what mends it", err)
 		}
 	}

@@ -72,6 +72,10 @@ func (s schema) check(name string, migrate bool) error {
 	case s.version > Head && s.oldestProgram > Head:
 		return fmt.Errorf("%s: %w: it is at version %d and needs a program that knows version %d, this one knows %d; "+
 			"run a newer diga-api", name, ErrNewerSchema, s.version, s.oldestProgram, Head)
+	case s.version == 0 && !migrate:
+		// A mistyped URL must not be answered with the advice to create an empty store there.
+		return &sentence{name + ": there is no store in this database: check the URL; `diga-api migrate` creates a new store",
+			ErrOlderSchema}
 	case s.version < Head && !migrate:
 		return fmt.Errorf("%s: %w: it is at version %d, the program needs %d; run `diga-api migrate`", name,
 			ErrOlderSchema, s.version, Head)

@@ -63,6 +63,7 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 	if e.path, err = filepath.Abs(path); err != nil {
 		return nil, e.explain(err)
 	}
+	e.name = "sqlite:" + e.path // a relative path in a message would not say which file it is
 	if err := e.findFile(options); err != nil {
 		return nil, err
 	}
@@ -104,7 +105,9 @@ func (e *sqliteEngine) findFile(options Options) error {
 		}
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w: there is no such file; run `diga-api migrate`", e.name, ErrOlderSchema)
+		// A mistyped path must not be answered with the advice to create an empty store there.
+		text := e.name + ": there is no such file: check the path; `diga-api migrate` creates a new store"
+		return &sentence{text, errors.Join(ErrOlderSchema, fs.ErrNotExist)}
 	case err != nil:
 		return e.explain(err)
 	case !info.Mode().IsRegular():

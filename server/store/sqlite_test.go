@@ -105,9 +105,12 @@ func TestSQLiteNewFile(t *testing.T) {
 
 func TestSQLiteRelativePath(t *testing.T) {
 	t.Chdir(t.TempDir())
-	open(t, "sqlite:diga.db")
+	s := open(t, "sqlite:diga.db")
 	if _, err := os.Stat("diga.db"); err != nil {
 		t.Error(err)
+	}
+	if folder, err := os.Getwd(); err != nil || s.String() != "sqlite:"+filepath.Join(folder, "diga.db") {
+		t.Errorf("%v: the store's name is %q, want the whole path", err, s)
 	}
 }
 
@@ -143,7 +146,7 @@ func TestSQLiteRefused(t *testing.T) {
 		{
 			name:    "missing file, not to be made",
 			prepare: func(t *testing.T, path string) {},
-			want:    "there is no such file; run `diga-api migrate`",
+			want:    "there is no such file: check the path; `diga-api migrate` creates a new store",
 			is:      store.ErrOlderSchema,
 		},
 		{
@@ -160,7 +163,7 @@ func TestSQLiteRefused(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			want: "run `diga-api migrate`",
+			want: "there is no store in this database: check the URL; `diga-api migrate` creates a new store",
 			is:   store.ErrOlderSchema,
 		},
 		{

@@ -146,9 +146,14 @@ type Key struct {
 	Restricted    bool     `json:"restricted"`
 }
 
-// NewKey creates a key in the database.
+var migrated sync.Map // the databases that NewKey has migrated
+
+// NewKey creates a key in the database, and before the first one the schema.
 func NewKey(t testing.TB, database string, args ...string) Key {
 	t.Helper()
+	if _, done := migrated.LoadOrStore(database, true); !done {
+		Output(t, "migrate", "--database-url", database)
+	}
 	var key Key
 	text := Output(t, append([]string{"keys", "create", "--database-url", database, "--project", Project, "--name", "test", "--json"}, args...)...)
 	if err := json.Unmarshal([]byte(text), &key); err != nil {
