@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -48,12 +49,16 @@ func checkSQLitePath(path string) error {
 	return nil
 }
 
+// liveSQL reports whether deleteSQL would find its target. It takes the last two arguments of deleteSQL.
+const liveSQL = `SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL)`
+
 // sqliteEngine is an embedded store: one connection that writes, because SQLite has one writer at a time and answers
 // SQLITE_BUSY to others, and a pool that reads, which the writer does not block in WAL mode.
 type sqliteEngine struct {
 	name, path        string
 	read, write       *sql.DB
-	lookup, deletion  *sql.Stmt
+	lookup, live      *sql.Stmt     // of read
+	writer            *sqliteWriter // nil until the store is open
 	opened            os.FileInfo
 	concurrentLookups chan struct{} // a semaphore
 }
@@ -155,16 +160,28 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	if e.lookup, err = e.read.PrepareContext(ctx, authenticateSQL); err != nil {
 		return err
 	}
-	if e.deletion, err = e.write.PrepareContext(ctx, deleteSQL); err != nil {
+	if e.live, err = e.read.PrepareContext(ctx, liveSQL); err != nil {
 		return err
 	}
-	e.opened, err = os.Stat(e.path)
-	return err
+	deletion, err := e.write.PrepareContext(ctx, deleteSQL)
+	if err != nil {
+		return err
+	}
+	if e.opened, err = os.Stat(e.path); err != nil {
+		return err
+	}
+	e.writer = startSQLiteWriter(e.write, deletion)
+	return nil
 }
 
-// authenticate implements engine. Only the wait for a turn ends with ctx. The lookup itself takes less time than starting
-// the goroutines with which database/sql and the driver watch a context (BenchmarkAuthenticate).
+// authenticate implements engine.
 func (e *sqliteEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
+	return e.lookUp(ctx, e.lookup, []any{hash}, columns)
+}
+
+// lookUp runs a statement that returns one row. Only the wait for a turn ends with ctx. The statement itself takes less
+// time than starting the goroutines with which database/sql and the driver watch a context (BenchmarkAuthenticate).
+func (e *sqliteEngine) lookUp(ctx context.Context, statement *sql.Stmt, args, columns []any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -174,16 +191,20 @@ func (e *sqliteEngine) authenticate(ctx context.Context, hash []byte, columns []
 		return ctx.Err()
 	}
 	defer func() { <-e.concurrentLookups }()
-	return e.lookup.QueryRowContext(context.WithoutCancel(ctx), hash).Scan(columns...)
+	return statement.QueryRowContext(context.WithoutCancel(ctx), args...).Scan(columns...)
 }
 
-// delete implements engine.
+// delete implements engine. If no reader finds the key live, it returns without waiting for the writer.
+//
+// That is linearizable. The reader's snapshot begins after the request arrived, so it contains every create and delete
+// that was acknowledged before, by any process, because both are acknowledged after their commit. And a key that the
+// snapshot does not contain as live was not live at that moment, because a deleted key never comes back to life.
 func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
-	result, err := e.deletion.ExecContext(ctx, args...)
-	if err != nil {
+	var live bool
+	if err := e.lookUp(ctx, e.live, args[3:], []any{&live}); err != nil || !live {
 		return 0, err
 	}
-	return result.RowsAffected()
+	return e.writer.delete(ctx, args)
 }
 
 // checkWritable implements engine.
@@ -208,11 +229,20 @@ func (e *sqliteEngine) lost(error) bool { return false }
 
 // stats implements engine.
 func (e *sqliteEngine) stats() []PoolStats {
-	return []PoolStats{sqliteStats("write", e.write), sqliteStats("read", e.read)}
+	write := sqliteStats("write", e.write)
+	write.Waits += e.writer.waits.Load()
+	write.Wait += time.Duration(e.writer.wait.Load())
+	return []PoolStats{write, sqliteStats("read", e.read)}
 }
 
-// close implements engine. The writer is closed last, because the last connection moves the write-ahead log into the file.
-func (e *sqliteEngine) close() error { return errors.Join(e.read.Close(), e.write.Close()) }
+// close implements engine. The writing connection is closed last, because the last connection moves the write-ahead log
+// into the file.
+func (e *sqliteEngine) close() error {
+	if e.writer != nil {
+		e.writer.close()
+	}
+	return errors.Join(e.read.Close(), e.write.Close())
+}
 
 // sqliteReaders returns the number of concurrent lookups: more than the processors, because some lookups wait for the
 // disk. A list, which may take long, has a connection of its own.

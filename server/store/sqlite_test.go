@@ -419,12 +419,18 @@ func TestSQLiteLocked(t *testing.T) {
 
 	// A short deadline ends the wait for the lock. With a long one the store itself gives up.
 	for deadline, byDeadline := range map[time.Duration]bool{100 * time.Millisecond: true, time.Minute: false} {
-		ctx, cancel := context.WithTimeout(t.Context(), deadline)
-		defer cancel()
-		err := s.Delete(ctx, key.ProjectID, key.ID, storetest.NewDeletion())
-		if err == nil || errors.Is(err, apikey.ErrNotFound) || errors.Is(err, context.DeadlineExceeded) != byDeadline {
-			t.Errorf("delete with a deadline of %s: %v", deadline, err)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				defer cancel()
+				err := s.Delete(ctx, key.ProjectID, key.ID, storetest.NewDeletion())
+				if err == nil || errors.Is(err, apikey.ErrNotFound) || errors.Is(err, context.DeadlineExceeded) != byDeadline {
+					t.Errorf("delete with a deadline of %s: %v", deadline, err)
+				}
+			})
 		}
+		wg.Wait()
 	}
 	if err := s.CheckWritable(t.Context()); err == nil {
 		t.Error("the store says that it can be written to")
