@@ -1,0 +1,141 @@
+package contract
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// nameComponents moves what references lead to into components, where kin-openapi and the generator find it, and rewrites
+// all references accordingly.
+func (r *reader) nameComponents() {
+	components := r.root.object("components")
+	if components == nil {
+		components = &node{pointer: "/components", kind: "components", offset: r.root.offset}
+	}
+	r.named = make(map[*node]string)
+	taken := make(map[string]bool)
+	for _, m := range components.members {
+		section, ok := m.value.(*node)
+		kind := strings.Trim(shapes["components"][m.name], "{}")
+		if !ok || kind == "" {
+			continue
+		}
+		for _, entry := range section.members {
+			taken[m.name+"/"+entry.name] = true
+		}
+		for i, entry := range section.members {
+			o, ok := entry.value.(*node)
+			if name := strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_"); name != entry.name {
+				r.warn(section, entry.name, "component-name",
+					"the name %q has other characters than letters, digits, dots, hyphens and underscores", entry.name)
+				section.members[i].name = free(taken, m.name, name)
+				section.index = nil
+				section.reindex()
+			}
+			if ok {
+				r.named[o] = section.members[i].name
+			}
+		}
+	}
+	moved := make(map[*node]*node) // from where something was to where it is
+	name := func(target *node, kind string) string {
+		if to := moved[target]; to != nil {
+			target = to
+		}
+		if name, ok := r.named[target]; ok {
+			return name
+		}
+		section := components.object(sections[kind])
+		if section == nil {
+			section = &node{pointer: "/components/" + sections[kind], kind: "{" + kind + "}", offset: r.root.offset}
+			components.set(sections[kind], section)
+		}
+		component := *target
+		name := free(taken, sections[kind], componentName(target.pointer))
+		section.set(name, &component)
+		r.named[&component], moved[target] = name, &component
+		if inner := r.targets[target]; inner != nil {
+			r.targets[&component] = inner
+			r.refs = append(r.refs, &component)
+		}
+		if kind == "schema" {
+			r.schemas = append(r.schemas, &component)
+		}
+		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind, location: target.location}
+		target.set("$ref", reference("/components/"+sections[kind]+"/"+name))
+		r.targets[target] = &component
+		return name
+	}
+	for i := 0; i < len(r.refs); i++ {
+		o := r.refs[i]
+		target := r.targets[o]
+		if target == nil {
+			continue
+		}
+		if sections[o.kind] == "" || o.kind == "media type" {
+			o.members, o.index = clone(r.deref(target)).(*node).members, nil
+			o.reindex()
+			continue
+		}
+		o.set("$ref", reference("/components/"+sections[o.kind]+"/"+name(target, o.kind)))
+	}
+	for _, s := range slices.Clone(r.schemas) {
+		d := s.object("discriminator")
+		if d == nil {
+			continue
+		}
+		mapping := d.object("mapping")
+		if mapping == nil {
+			continue
+		}
+		for _, m := range slices.Clone(mapping.members) {
+			value := m.value.(string)
+			pointer, ok := fragment(value)
+			if !ok {
+				pointer = "/components/schemas/" + escapeToken(value)
+			}
+			if target, ok := r.lookup(r.root, pointer, "schema"); ok && target.kind == "schema" {
+				mapping.set(m.name, reference("/components/schemas/"+name(target, "schema")))
+			} else {
+				r.warn(mapping, m.name, "discriminator", "the mapping to %q leads to no schema and is ignored", value)
+				mapping.remove(m.name)
+			}
+		}
+	}
+	if len(components.members) > 0 {
+		r.root.set("components", components)
+	}
+}
+
+// free returns the first of name, name_2, name_3, ... that is not taken in the section.
+func free(taken map[string]bool, section, name string) string {
+	candidate := name
+	for i := 2; candidate == "" || taken[section+"/"+candidate]; i++ {
+		candidate = fmt.Sprintf("%s_%d", name, i)
+	}
+	taken[section+"/"+candidate] = true
+	return candidate
+}
+
+// componentName makes the name of a component from where it was found, without the words of OpenAPI.
+func componentName(pointer string) string {
+	var words []string
+	tokens := splitPointer(pointer)
+	for i, token := range tokens {
+		switch token {
+		case "components", "schemas", "paths", "properties", "$defs", "definitions", "schema", "content", "parameters",
+			"responses", "requestBodies", "headers", "examples", "links", "callbacks", "pathItems":
+			if i != len(tokens)-1 {
+				continue
+			}
+		case "application/json":
+			continue
+		}
+		words = append(words, strings.Trim(badName.ReplaceAllString(token, "_"), "_"))
+	}
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), "_")
+}
+
+var badName = regexp.MustCompile(`[^a-zA-Z0-9._-]+`)

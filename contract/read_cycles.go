@@ -1,0 +1,138 @@
+package contract
+
+import (
+	"slices"
+)
+
+// findCycles reports references in a circle. A validator, and the generator, would follow them for ever.
+func (r *reader) findCycles() {
+	const visiting, done = 1, 2
+	state := make(map[*node]int)
+	costs := make(map[*node]cost)
+	var stack []*node
+	var visit func(o *node)
+	follow := func(target *node) {
+		switch state[target] {
+		case visiting:
+			r.breakCycle(append(slices.Clone(stack[slices.Index(stack, target):]), target))
+		case 0:
+			visit(target)
+		}
+	}
+	visit = func(o *node) {
+		state[o] = visiting
+		stack = append(stack, o)
+		own := cost{depth: 1, schemas: 1}
+		defer func() {
+			state[o] = done
+			stack = stack[:len(stack)-1]
+			if own.depth > maxDepth || own.schemas > maxSchemas {
+				r.err(o, "", "cost", "more than %d schemas, or a chain of more than %d, apply to one value", maxSchemas, maxDepth)
+				own = cost{}
+			}
+			costs[o] = own
+		}()
+		if target := r.targets[o]; target != nil {
+			follow(target)
+			own.add(costs[target])
+		}
+		if o.kind != "schema" {
+			return
+		}
+		below := func(value any) {
+			if s, ok := value.(*node); ok {
+				follow(s)
+				own.add(costs[s])
+			}
+		}
+		for _, name := range inPlace {
+			value, _ := o.get(name)
+			if list, ok := value.([]any); ok {
+				for _, item := range list {
+					below(item)
+				}
+			}
+			below(value)
+		}
+		if dependent := o.object("dependentSchemas"); dependent != nil {
+			for _, m := range dependent.members {
+				below(m.value)
+			}
+		}
+	}
+	for i := 0; i < len(r.refs); i++ {
+		if o := r.refs[i]; state[o] == 0 && r.targets[o] != nil {
+			visit(o)
+		}
+	}
+	for i := 0; i < len(r.schemas); i++ {
+		if s := r.schemas[i]; state[s] == 0 {
+			visit(s)
+		}
+	}
+}
+
+// maxSchemas bounds how many schemas a validator applies to one value, which doubles with every level of a document that
+// refers to each level twice.
+const maxSchemas = 100_000
+
+// cost is what it costs to decide about one value.
+type cost struct{ depth, schemas int }
+
+func (c *cost) add(part cost) {
+	c.depth = max(c.depth, part.depth+1)
+	c.schemas += part.schemas
+}
+
+// breakCycle removes a reference from a cycle, of which the last element is the first. That is an error, apart from the
+// cycle that authors write to express inheritance: the base lists its variants in oneOf or anyOf, and each variant refers
+// to the base in allOf. The variants get a base without the list.
+func (r *reader) breakCycle(cycle []*node) {
+	var broken *node
+	for i, o := range cycle[:len(cycle)-1] {
+		base := cycle[i+1]
+		if r.targets[o] != base {
+			continue
+		}
+		broken = o
+		if o.kind != "schema" || base.find("oneOf") < 0 && base.find("anyOf") < 0 {
+			continue
+		}
+		r.warn(o, "$ref", "cycle", "the reference leads back to a schema that lists this one; it is read without that list")
+		r.inlineBase(o, base)
+		return
+	}
+	r.err(broken, "$ref", "cycle", "the reference leads in a circle, so that nothing can be decided about a value")
+	broken.remove("$ref")
+	delete(r.targets, broken)
+}
+
+// inlineBase replaces the reference of o with what base says apart from its variants.
+func (r *reader) inlineBase(o, base *node) {
+	c := newNode(base)
+	for _, m := range base.members {
+		if m.name != "oneOf" && m.name != "anyOf" && m.name != "discriminator" && m.name != "$anchor" {
+			c.set(m.name, clone(m.value))
+		}
+	}
+	o.remove("$ref")
+	delete(r.targets, o)
+	before := len(r.refs)
+	r.quiet, r.base = true, base.base
+	r.visit(c, "schema", placeOf(base))
+	r.quiet, r.base = false, nil
+	for _, ref := range r.refs[before:] {
+		if target, ok := r.find(ref, ref.kind); ok {
+			r.targets[ref] = target
+		}
+	}
+	for _, m := range c.members {
+		if o.find(m.name) < 0 {
+			o.set(m.name, m.value)
+		}
+	}
+	if target := r.targets[c]; target != nil {
+		r.targets[o] = target
+		delete(r.targets, c)
+	}
+}
