@@ -98,7 +98,7 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
 }
 
-// log logs the cause of a 500, once.
+// log logs the cause of a 500, once. It is not an error of the server if the client hung up before.
 func (w errorWriter) log(ctx context.Context, err error) {
 	x := exchangeOf(ctx)
 	if _, ok := errors.AsType[*contract.ResponseError](err); ok {
@@ -112,7 +112,11 @@ func (w errorWriter) log(ctx context.Context, err error) {
 	if panicked, ok := errors.AsType[*panicError](err); ok {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
 	}
-	w.logger.LogAttrs(ctx, slog.LevelError, "request failed", attributes...)
+	level := slog.LevelError
+	if x.hungUp() {
+		level = slog.LevelInfo
+	}
+	w.logger.LogAttrs(ctx, level, "request failed", attributes...)
 }
 
 // example returns the example body that the document declares for status, or fallback if there is none.

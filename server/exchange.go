@@ -20,6 +20,7 @@ import (
 // exchange is what the server knows about one request. observe creates it, the layers below fill it, and the log line
 // at the end of the request reports it.
 type exchange struct {
+	client        context.Context // of net/http: canceled when the client hangs up
 	requestID     string
 	operation     *contract.Operation // nil outside the contract
 	caller        apikey.Key
@@ -41,14 +42,21 @@ func (x *exchange) operationID() string {
 	return x.operation.ID
 }
 
+// statusHungUp is what the log and the metrics say of a request whose client hung up before it was answered. It is never
+// sent. The number is that of nginx.
+const statusHungUp = 499
+
+// hungUp reports whether the client closed the connection, or gave up the HTTP/2 stream, before it was answered.
+func (x *exchange) hungUp() bool { return x.client.Err() != nil }
+
 // Observer is notified of every request, for metrics and traces. Its methods are called by many goroutines at the same
 // time. Package telemetry implements it, so that this package depends on no monitoring system.
 type Observer interface {
 	// Prepare is called once, before all others, with the operations of the contract.
 	Prepare(operations []*contract.Operation)
 	// Begin is called when a request has been routed to operation, which is nil outside the contract. It returns the
-	// context of the request, and a function that is called with the status sent and the time taken. The method is one
-	// that HTTP defines, or "other", so that clients cannot choose it freely.
+	// context of the request, and a function that is called with the status sent, or 499 if the client hung up, and the
+	// time taken. The method is one that HTTP defines, or "other", so that clients cannot choose it freely.
 	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration))
 	// Violation is called for each request, and for each response of this server, that violates the contract. The
 	// direction is "request" or "response".
@@ -70,6 +78,9 @@ func (noObserver) AuthenticationFailed(string)           {}
 
 // observe assigns the request its id and deadline. When the request has been answered it writes the log line and
 // notifies the observer.
+//
+// A client that hangs up does not cancel the context of the layers below. A canceled statement may or may not have
+// been executed, and costs PostgreSQL its connection. So a request that has begun is carried out, whoever waits for it.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	peer := peerExtractor(options.TrustedProxies)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -78,11 +89,13 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			request := c.Request()
 			method := knownMethod(request.Method)
 			x := &exchange{
+				client:    request.Context(),
 				requestID: requestID(request.Header),
 				operation: compiled.OperationOf(c),
 			}
-			ctx, end := options.Observer.Begin(request.Context(), x.operation, method, request.Header)
-			ctx, cancel := context.WithDeadline(context.WithValue(ctx, exchangeKey{}, x), start.Add(options.Timeout))
+			ctx, end := options.Observer.Begin(x.client, x.operation, method, request.Header)
+			ctx = context.WithValue(context.WithoutCancel(ctx), exchangeKey{}, x)
+			ctx, cancel := context.WithDeadline(ctx, start.Add(options.Timeout))
 			defer cancel()
 			c.SetRequest(request.WithContext(ctx))
 			c.Response().Header().Set(echo.HeaderXRequestID, x.requestID)
@@ -90,6 +103,9 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			// Deferred, because a response that is aborted half-way ends in a panic, which net/http expects.
 			defer func() {
 				duration, status := time.Since(start), c.Response().Status
+				if x.hungUp() {
+					status = statusHungUp
+				}
 				end(status, duration)
 				attributes := []slog.Attr{
 					slog.String("request_id", x.requestID),

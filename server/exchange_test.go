@@ -17,6 +17,8 @@ import (
 	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apiserver"
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
 )
 
 // witness is an Observer that records the calls for one request.
@@ -115,39 +117,135 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// The context of a handler ends at the request's deadline, or as soon as the client hangs up.
+// The context of a handler ends at the request's deadline, whether or not the client waits for it.
 func TestRequestContext(t *testing.T) {
-	for name, test := range map[string]struct {
-		hangUp time.Duration
-		want   error
+	synctest.Test(t, func(t *testing.T) {
+		var ended error
+		wait := func(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			<-ctx.Done()
+			ended = ctx.Err()
+			return nil, ended
+		}
+		options := Options{Keys: anybody{}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+		handler, err := newHandler(api.Document, wrongHandler{operation: wait}, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, hangUp := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, hangUp)
+		request := httptest.NewRequestWithContext(client, "DELETE", "/v1/api_key/"+apitype.NewUUID().String(), nil)
+		request.Header.Set("Authorization", "Bearer x")
+		start := time.Now()
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+		if took := time.Since(start); !errors.Is(ended, context.DeadlineExceeded) || took != options.Timeout {
+			t.Errorf("ended after %s with %v", took, ended)
+		}
+	})
+}
+
+// hangUps is an Observer that reports the statuses of requests. Its clients context is that of net/http.
+type hangUps struct {
+	noObserver
+	clients  chan context.Context
+	statuses chan int
+}
+
+func (h hangUps) Begin(ctx context.Context, _ *contract.Operation, _ string, _ http.Header) (context.Context, func(int, time.Duration)) {
+	h.clients <- ctx
+	return ctx, func(status int, _ time.Duration) { h.statuses <- status }
+}
+
+// A request whose client hangs up is carried out, and is no error of the server, whatever comes of it.
+func TestHangUp(t *testing.T) {
+	keys, err := store.Open(t.Context(), "sqlite:"+t.TempDir()+"/keys.db", store.Options{Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	caller, secret := apikey.New(apitype.NewUUID(), apitype.NewUUID(), "caller")
+	if err := keys.Create(t.Context(), caller, secret.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	failing := func(context.Context, apitype.UUID) (apiserver.DeleteAPIKeyResponseObject, error) {
+		return nil, errors.New("cause")
+	}
+	panicking := func(context.Context, apitype.UUID) (apiserver.DeleteAPIKeyResponseObject, error) { panic("cause") }
+	deleting := func(ctx context.Context, id apitype.UUID) (apiserver.DeleteAPIKeyResponseObject, error) {
+		real := operations{keys: keys, now: time.Now}
+		return real.DeleteAPIKey(ctx, apiserver.DeleteAPIKeyRequestObject{ID: id})
+	}
+	for _, test := range []struct {
+		name      string
+		http2     bool
+		operation func(context.Context, apitype.UUID) (apiserver.DeleteAPIKeyResponseObject, error)
+		deleted   bool
 	}{
-		"deadline": {time.Hour, context.DeadlineExceeded},
-		"hung up":  {time.Second, context.Canceled},
+		{"HTTP/1.1 deletes", false, deleting, true}, {"HTTP/2 deletes", true, deleting, true},
+		{"HTTP/1.1 fails", false, failing, false}, {"HTTP/2 fails", true, failing, false},
+		{"HTTP/1.1 panics", false, panicking, false}, {"HTTP/2 panics", true, panicking, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var ended error
-				wait := func(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
-					<-ctx.Done()
-					ended = ctx.Err()
-					return nil, ended
-				}
-				options := Options{Keys: anybody{}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-				handler, err := newHandler(api.Document, wrongHandler{operation: wait}, options)
+		t.Run(test.name, func(t *testing.T) {
+			target, targetSecret := apikey.New(caller.ProjectID, apitype.NewUUID(), "target")
+			if err := keys.Create(t.Context(), target, targetSecret.Hash()); err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			observer := hangUps{clients: make(chan context.Context, 1), statuses: make(chan int, 1)}
+			begun, hungUp, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			implementation := wrongHandler{operation: func(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+				close(begun)
+				<-hungUp
+				return test.operation(ctx, target.ID)
+			}}
+			options := Options{Keys: keys, Observer: observer, Timeout: time.Hour, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+			handler, err := newHandler(api.Document, implementation, options.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(ended)
+				handler.ServeHTTP(w, r)
+			}))
+			server.EnableHTTP2 = test.http2
+			server.StartTLS()
+			defer server.Close()
+
+			ctx, cancel := context.WithCancel(t.Context())
+			request, err := http.NewRequestWithContext(ctx, "DELETE", server.URL+"/v1/api_key/"+target.ID.String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer "+secret.Reveal())
+			request.Header.Set("X-Request-ID", test.name)
+			go func() {
+				<-begun
+				cancel()
+				<-(<-observer.clients).Done() // net/http has noticed
+				close(hungUp)
+			}()
+			if response, err := server.Client().Do(request); err == nil {
+				response.Body.Close()
+				t.Errorf("answered %s", response.Status)
+			}
+			<-ended
+			if status := <-observer.statuses; status != 499 || !strings.Contains(log.String(), `"status":499`) {
+				t.Errorf("counted as %d, logged\n%s", status, log.String())
+			}
+			if strings.Contains(log.String(), `"level":"ERROR"`) || !test.deleted && !strings.Contains(log.String(), "cause") {
+				t.Errorf("logged\n%s\nwant the cause, not as an error", log.String())
+			}
+			deleted := ""
+			for key, err := range keys.List(t.Context(), store.Filter{Deleted: true}) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				client, hangUp := context.WithCancel(t.Context())
-				time.AfterFunc(test.hangUp, hangUp)
-				request := httptest.NewRequestWithContext(client, "DELETE", "/v1/api_key/"+apitype.NewUUID().String(), nil)
-				request.Header.Set("Authorization", "Bearer x")
-				start := time.Now()
-				handler.ServeHTTP(httptest.NewRecorder(), request)
-				if !errors.Is(ended, test.want) || time.Since(start) > options.Timeout {
-					t.Errorf("ended after %s with %v", time.Since(start), ended)
+				if key.ID == target.ID && key.Deleted != nil {
+					deleted = key.Deleted.RequestID
 				}
-				hangUp()
-			})
+			}
+			if (deleted == test.name) != test.deleted {
+				t.Errorf("deleted by request %q", deleted)
+			}
 		})
 	}
 }
