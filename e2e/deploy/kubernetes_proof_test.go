@@ -116,14 +116,11 @@ func TestKubernetesPorts(t *testing.T) {
 	if !strings.HasPrefix(env["DIGA_ADMIN_ADDR"], ":") {
 		t.Errorf("the kubelet cannot reach probes on %s", env["DIGA_ADMIN_ADDR"])
 	}
-	if got := c.deployment.Spec.Template.Annotations["prometheus.io/port"]; got != ports["admin"] {
-		t.Errorf("prometheus.io/port %s", got)
-	}
 	named := []string{
-		c.service.Spec.Ports[0].TargetPort.StrVal, c.network.Spec.Ingress[0].Ports[0].Port.StrVal, c.network.Spec.Ingress[1].Ports[0].Port.StrVal,
+		c.service.Spec.Ports[0].TargetPort.StrVal, c.service.Spec.Ports[1].TargetPort.StrVal, c.network.Spec.Ingress[0].Ports[0].Port.StrVal, c.network.Spec.Ingress[1].Ports[0].Port.StrVal,
 		server.LivenessProbe.HTTPGet.Port.StrVal, server.ReadinessProbe.HTTPGet.Port.StrVal, server.StartupProbe.HTTPGet.Port.StrVal,
 	}
-	if want := []string{"http", "http", "admin", "admin", "admin", "admin"}; !slices.Equal(named, want) {
+	if want := []string{"http", "admin", "http", "admin", "admin", "admin", "admin"}; !slices.Equal(named, want) {
 		t.Errorf("ports by name %v, want %v", named, want)
 	}
 	paths := []string{server.LivenessProbe.HTTPGet.Path, server.ReadinessProbe.HTTPGet.Path, server.StartupProbe.HTTPGet.Path}

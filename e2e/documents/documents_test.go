@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/diga-io/diga-api/api"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 )
@@ -201,6 +203,32 @@ func TestMentionedMetrics(t *testing.T) {
 		if _, histogram := documented[base]; !whole && !histogram && name != "diga_schema_version" && name != "diga_" { // a table, a prefix
 			t.Errorf("metric %s is mentioned and does not exist", name)
 		}
+	}
+}
+
+// The alerts are those of deploy/monitoring/rules.yaml, in its order and words.
+func TestAlerts(t *testing.T) {
+	type alert struct{ name, severity, summary string }
+	var documented, real []alert
+	for _, row := range table(t, "alert") {
+		documented = append(documented, alert{code(row[0])[0], row[1], row[2]})
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert               string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, process.Root+"/deploy/monitoring/rules.yaml")), &rules); err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range rules.Groups[0].Rules {
+		real = append(real, alert{rule.Alert, rule.Labels["severity"], rule.Annotations["summary"]})
+	}
+	if !slices.Equal(documented, real) {
+		t.Errorf("documented are\n%q\nand the rules are\n%q", documented, real)
 	}
 }
 
