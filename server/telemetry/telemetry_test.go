@@ -195,13 +195,7 @@ func TestTraces(t *testing.T) {
 	collector, url := newCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-	const traceID, parentID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-	requests := append(everyAnswer(t),
-		request(t, "DELETE", "/v1/api_key/"+missing.String(), "good", "traceparent: 00-"+traceID+"-"+parentID+"-01", "tracestate: vendor=x"),
-		request(t, "DELETE", "/v1/api_key/"+missing.String(), "good", "traceparent: 00-"+traceID+"-"+parentID+"-00"), // not sampled
-		request(t, "DELETE", "/v1/api_key/"+missing.String(), "good", "traceparent: nonsense"),
-	)
-	observed, log := serve(t, requests...)
+	observed, log := serve(t, everyAnswer(t)...)
 	if err := observed.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -211,10 +205,9 @@ func TestTraces(t *testing.T) {
 		byID[string(span.SpanId)] = span
 		count[span.Name]++
 	}
-	if count[operation] != 7 || count["DELETE"] != 1 || count["other"] != 2 || count["store authenticate"] != 6 || count["store delete"] != 5 {
+	if count[operation] != 5 || count["DELETE"] != 1 || count["other"] != 2 || count["store authenticate"] != 4 || count["store delete"] != 3 {
 		t.Errorf("spans by name: %v", count)
 	}
-	taken := 0
 	for _, span := range collector.spans {
 		status := attributeOf(span, "http.response.status_code")
 		isError := span.Status.GetCode() == spanpb.Status_STATUS_CODE_ERROR
@@ -234,21 +227,68 @@ func TestTraces(t *testing.T) {
 		default:
 			t.Errorf("%s is of kind %s", span.Name, span.Kind)
 		}
-		if hex(span.TraceId) == traceID {
-			taken++
-			if span.Name == operation && hex(span.ParentSpanId) != parentID || span.TraceState != "vendor=x" {
-				t.Errorf("%s continues %x with state %q", span.Name, span.ParentSpanId, span.TraceState)
-			}
-		}
-	}
-	if taken != 3 {
-		t.Errorf("%d spans continue the caller's trace, want those of the request and of two statements", taken)
 	}
 	if collector.resource["service.name"] != "diga-api" || collector.resource["service.version"] != "v1.2.3" || collector.resource["deployment.environment.name"] != "test" {
 		t.Errorf("resource %v", collector.resource)
 	}
-	if strings.Count(log, `"trace_id":"`+traceID+`"`) != 2 || strings.Count(log, `"msg":"request"`) != strings.Count(log, `"trace_id":`)-1 {
+	if strings.Count(log, `"msg":"request"`) != strings.Count(log, `"trace_id":`)-1 {
 		t.Errorf("want a trace id in the line of each request and in the one error:\n%s", log)
+	}
+}
+
+// A caller's traceparent is a link, and decides nothing, unless the operator asks for parent-based sampling. Its trace state
+// is then exported, too.
+func TestTraceparent(t *testing.T) {
+	const traceID, parentID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	const sampled, unsampled, invalid = traceID + "-" + parentID + "-01", traceID + "-" + parentID + "-00", "nonsense"
+	for name, test := range map[string]struct {
+		sampler, argument     string
+		parent                string
+		exported, links, same bool
+	}{
+		"sampled by the caller":     {"", "", sampled, true, true, false},
+		"unsampled by the caller":   {"", "", unsampled, true, true, false},
+		"invalid":                   {"", "", invalid, true, false, false},
+		"off":                       {"always_off", "", sampled, false, false, false},
+		"ratio":                     {"traceidratio", "0", sampled, false, false, false},
+		"always":                    {"always_on", "", unsampled, true, true, false},
+		"parent-based, sampled":     {"parentbased_always_off", "", sampled, true, false, true},
+		"parent-based, unsampled":   {"parentbased_always_on", "", unsampled, false, false, false},
+		"parent-based, no parent":   {"parentbased_always_on", "", invalid, true, false, false},
+		"parent-based, off at root": {"parentbased_always_off", "", invalid, false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			collector, url := newCollector(t)
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+			t.Setenv("OTEL_TRACES_SAMPLER", test.sampler)
+			t.Setenv("OTEL_TRACES_SAMPLER_ARG", test.argument)
+			observed, log := serve(t, request(t, "DELETE", "/v1/api_key/nope", "", "traceparent: 00-"+test.parent, "tracestate: vendor=secret"))
+			if err := observed.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !test.exported {
+				if len(collector.spans) > 0 {
+					t.Errorf("exported %v", collector.spans)
+				}
+				return
+			}
+			if len(collector.spans) != 1 {
+				t.Fatalf("exported %v", collector.spans)
+			}
+			span := collector.spans[0]
+			if links := len(span.Links) == 1 && hex(span.Links[0].TraceId) == traceID && hex(span.Links[0].SpanId) == parentID; links != test.links {
+				t.Errorf("links %v", span.Links)
+			}
+			if same := hex(span.TraceId) == traceID && hex(span.ParentSpanId) == parentID && span.TraceState == "vendor=secret"; same != test.same {
+				t.Errorf("trace %x, parent %x, state %q", span.TraceId, span.ParentSpanId, span.TraceState)
+			}
+			if !test.same && strings.Contains(span.String(), "secret") {
+				t.Errorf("the trace state is exported: %v", span)
+			}
+			if !strings.Contains(log, `"trace_id":"`+hex(span.TraceId)+`"`) {
+				t.Errorf("the log has another trace than %x:\n%s", span.TraceId, log)
+			}
+		})
 	}
 }
 

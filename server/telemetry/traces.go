@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -73,18 +74,30 @@ func newProvider(ctx context.Context, build Build, logger *slog.Logger) (*sdktra
 	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described)), nil
 }
 
+// trustsCallers reports whether the operator asks for parent-based sampling. Only then a caller's traceparent continues its
+// trace and decides whether it is sampled. By default the server starts a trace of its own, because a public caller could
+// otherwise have every request sampled, or none, and add to traces of others.
+func trustsCallers() bool { return strings.HasPrefix(os.Getenv("OTEL_TRACES_SAMPLER"), "parentbased_") }
+
 // startRequest starts the span of a request. The path is left out because it contains an id and could contain a secret.
 func (t *Telemetry) startRequest(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, trace.Span) {
-	if t.provider != nil {
-		ctx = propagator.Extract(ctx, propagation.HeaderCarrier(header))
-	}
 	name := method // OpenTelemetry's convention for a request without a route
 	attributes := []attribute.KeyValue{attribute.String("http.request.method", method)}
 	if operation != nil {
 		name = operation.ID
 		attributes = append(attributes, attribute.String("http.route", operation.Path))
 	}
-	return t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...))
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...)}
+	if t.provider != nil {
+		continued := propagator.Extract(ctx, propagation.HeaderCarrier(header))
+		if t.trustsCallers {
+			ctx = continued
+		} else if caller := trace.SpanContextFromContext(continued); caller.IsValid() {
+			// The trace state is text of the caller's choice.
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: caller.WithTraceState(trace.TraceState{})}))
+		}
+	}
+	return t.tracer.Start(ctx, name, options...)
 }
 
 // endRequest ends the span of a request. A 4xx is not an error of the server.
