@@ -165,24 +165,16 @@ func (f tlsFlags) check(settings *wrongSettings) {
 	}
 }
 
-// config loads the certificate and reloads it when its files change.
-func (f tlsFlags) config(logger *slog.Logger) (*tls.Config, error) {
-	loaded, err := f.certificate(logger)
-	if err != nil {
-		return nil, fmt.Errorf("load certificate: %w", err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: loaded.get}, nil
-}
-
+// certificate loads the certificate.
 func (f tlsFlags) certificate(logger *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: f.TLSCert, keyFile: f.TLSKey, logger: logger, patience: time.Second}
 	state, err := c.fileStates()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("load certificate: %w", err)
 	}
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("load certificate: %w", err)
 	}
 	c.pair, c.read, c.looked = &pair, state, time.Now()
 	return c, nil
@@ -242,6 +234,23 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	c.logger.Error("certificate reload failed, keeping the previous one", slog.String("cause", err.Error()))
 	return c.pair, nil
+}
+
+// config returns the configuration of a server that uses the certificate.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+}
+
+// expiry returns the metric of the certificate in use. Reading it checks the files, too, so that it is right on a server
+// without new connections.
+func (c *certificate) expiry() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "diga_tls_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate in use expires, in seconds since 1970. Only with TLS.",
+	}, func() float64 {
+		pair, _ := c.get(nil) // never fails: the previous certificate stays in use
+		return float64(pair.Leaf.NotAfter.Unix())
+	})
 }
 
 var errDraining = errors.New("the server is stopping")

@@ -152,9 +152,12 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 // listen loads the certificate and opens the listeners.
 func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 	if c.TLSCert != "" {
-		if s.api.TLSConfig, err = c.config(s.logger); err != nil {
+		loaded, err := c.certificate(s.logger)
+		if err != nil {
 			return err
 		}
+		s.api.TLSConfig = loaded.config()
+		s.observed.Register(loaded.expiry())
 	}
 	var config net.ListenConfig
 	if s.listener, err = config.Listen(ctx, "tcp", s.addr); err != nil {

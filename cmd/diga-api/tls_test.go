@@ -16,9 +16,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// newPair writes a certificate for 127.0.0.1 with that serial number, and its key.
+// newPair writes a certificate for 127.0.0.1 with that serial number, which expires that many seconds after base, and its
+// key.
 func newPair(t *testing.T, flags tlsFlags, serial int64) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -26,7 +29,7 @@ func newPair(t *testing.T, flags tlsFlags, serial int64) *x509.CertPool {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: base.Add(time.Duration(serial) * time.Second),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA:        true, BasicConstraintsValid: true,
 	}
@@ -48,6 +51,8 @@ func newPair(t *testing.T, flags tlsFlags, serial int64) *x509.CertPool {
 	pool.AddCert(certificate)
 	return pool
 }
+
+var base = time.Now().Add(time.Hour).Truncate(time.Second)
 
 // writeFile sets a unique modification time, because the clock of a file system may be too coarse to distinguish two
 // writes.
@@ -114,4 +119,26 @@ func TestCertificateReload(t *testing.T) {
 	c.patience = time.Hour
 	newPair(t, flags, 4)
 	expect(3, 5) // not looked at yet
+}
+
+// The metric of the expiry is that of the certificate in use, also if no client connects.
+func TestCertificateExpiry(t *testing.T) {
+	flags := pairIn(t)
+	newPair(t, flags, 1)
+	c, err := flags.certificate(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.patience = 0
+	expect := func(serial int64) {
+		t.Helper()
+		if got, want := testutil.ToFloat64(c.expiry()), float64(base.Unix()+serial); got != want {
+			t.Errorf("expires at %f, want %f", got, want)
+		}
+	}
+	expect(1)
+	newPair(t, flags, 2)
+	expect(2)
+	writeFile(t, flags.TLSCert, []byte("broken"))
+	expect(2)
 }

@@ -3,10 +3,14 @@
 package documents_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -181,10 +185,27 @@ func serve(t *testing.T, args ...string) (server *process.Server, secret string)
 }
 
 func TestMetrics(t *testing.T) {
-	server, secret := serve(t)
-	for _, id := range []string{"nope", "00000000-0000-0000-0000-000000000000"} {
-		process.Send(t, http.MethodDelete, server.API+"/v1/api_key/"+id, secret)
+	other := httptest.NewTLSServer(nil) // for its certificate
+	defer other.Close()
+	pair := other.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
 	}
+	certFile, keyFile := filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	for name, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server, secret := serve(t, "--tls-cert", certFile, "--tls-key", keyFile)
+	response, err := other.Client().Get(server.API + "/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
 	_, text := process.Send(t, http.MethodGet, server.Admin+"/metrics", secret)
 	same(t, "metric", documentedMetrics(t), families(t, text))
 	for _, prefix := range []string{"\ngo_", "\nprocess_"} {
