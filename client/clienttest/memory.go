@@ -19,8 +19,9 @@ type memory struct {
 }
 
 type stored struct {
-	key  apikey.Key
-	hash apikey.Hash // of the secret; erased by deletion
+	key         apikey.Key
+	hash        apikey.Hash // of the secret; erased by deletion
+	fingerprint [8]byte     // of a deleted key: the beginning of its hash
 }
 
 var errOutage = errors.New("the store fails, as the test asked")
@@ -48,7 +49,7 @@ func (m *memory) create(ctx context.Context, key apikey.Key, hash apikey.Hash) e
 		}
 	}
 	key.CreatedAt, key.ExpiresAt = exact(key.CreatedAt), exact(key.ExpiresAt)
-	m.keys = append(m.keys, stored{key, hash})
+	m.keys = append(m.keys, stored{key: key, hash: hash})
 	return nil
 }
 
@@ -59,6 +60,9 @@ func (m *memory) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key
 	}
 	for _, key := range m.list(func(s stored) bool { return s.key.Deleted == nil && s.hash == hash }) {
 		return key, nil
+	}
+	for _, key := range m.list(func(s stored) bool { return s.key.Deleted != nil && s.fingerprint == [8]byte(hash[:8]) }) {
+		return apikey.Key{}, &apikey.DeletedError{ID: key.ID}
 	}
 	return apikey.Key{}, apikey.ErrNotFound
 }
@@ -72,7 +76,7 @@ func (m *memory) Delete(ctx context.Context, project, id apitype.UUID, tombstone
 	defer m.mu.Unlock()
 	for i := range m.keys {
 		if s := &m.keys[i]; s.key.ID == id && s.key.ProjectID == project && s.key.Deleted == nil {
-			s.key.Deleted, s.hash = &tombstone, apikey.Hash{}
+			s.key.Deleted, s.fingerprint, s.hash = &tombstone, [8]byte(s.hash[:8]), apikey.Hash{}
 			return nil
 		}
 	}

@@ -64,6 +64,12 @@ func TestCopy(t *testing.T) {
 }
 
 // TestBackupRefused shows that PostgreSQL has a tool of its own for backups.
+func TestPlans(t *testing.T) {
+	url := postgres.Database(t)
+	open(t, url)
+	storetest.RunPlans(t, "postgres", url, direct(t, url))
+}
+
 func TestBackupRefused(t *testing.T) {
 	err := open(t, postgres.Database(t)).Backup(t.Context(), filepath.Join(t.TempDir(), "copy"))
 	if err == nil || !strings.Contains(err.Error(), "pg_dump") {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/diga-io/diga-api/server/store"
@@ -32,4 +33,10 @@ func TestInspect(t *testing.T) { storetest.RunInspect(t, "SQLite", open(t, sqlit
 
 func TestCopy(t *testing.T) {
 	storetest.RunCopy(t, func(t *testing.T) *store.Store { return open(t, sqlite(t)) })
+}
+
+func TestPlans(t *testing.T) {
+	url := sqlite(t)
+	open(t, url)
+	storetest.RunPlans(t, "sqlite", url, raw(t, strings.TrimPrefix(url, "sqlite:")))
 }

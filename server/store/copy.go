@@ -14,7 +14,7 @@ var ErrNotEmpty = errors.New("the target is not empty")
 
 const (
 	copyColumns = `id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at, ` +
-		`deleted_at, deleted_by, deleted_request_id, secret_hash`
+		`deleted_at, deleted_by, deleted_request_id, deleted_fingerprint, secret_hash`
 
 	// Both engines order ids by their bytes, so that Copy can compare source and target row by row.
 	copySQL = `SELECT ` + copyColumns + ` FROM api_keys ORDER BY id`
@@ -139,7 +139,7 @@ func compareAll(ctx context.Context, source, target *sql.Tx) error {
 		if err != nil {
 			return err
 		}
-		if got.row != want.row || !bytes.Equal(got.hash, want.hash) {
+		if got.row != want.row || !bytes.Equal(got.fingerprint, want.fingerprint) || !bytes.Equal(got.hash, want.hash) {
 			return fmt.Errorf("key %s differs in the target", want.id)
 		}
 		return nil
@@ -156,16 +156,16 @@ func compareAll(ctx context.Context, source, target *sql.Tx) error {
 // record is a whole row, hash included.
 type record struct {
 	row
-	hash []byte
+	fingerprint, hash []byte
 }
 
 func (r *record) values() []any {
 	return []any{r.id, r.projectID, r.creatorID, r.name, r.lastFourDigits, r.permissions, r.createdAt, r.expiresAt,
-		r.deletedAt, r.deletedBy, r.deletedRequestID, r.hash}
+		r.deletedAt, r.deletedBy, r.deletedRequestID, r.fingerprint, r.hash}
 }
 
 func scanRecord(rows *sql.Rows) (r record, err error) {
-	err = rows.Scan(append(r.columns(), &r.hash)...)
+	err = rows.Scan(append(r.columns(), &r.fingerprint, &r.hash)...)
 	return r, err
 }
 

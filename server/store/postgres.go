@@ -94,6 +94,11 @@ func (e *postgresEngine) authenticate(ctx context.Context, hash []byte, columns 
 	return e.pool.QueryRow(ctx, authenticateSQL, hash).Scan(columns...)
 }
 
+// deleted implements engine.
+func (e *postgresEngine) deleted(ctx context.Context, fingerprint []byte, id *string) error {
+	return e.pool.QueryRow(ctx, deletedSQL, fingerprint).Scan(id)
+}
+
 // delete implements engine.
 func (e *postgresEngine) delete(ctx context.Context, args ...any) (int64, error) {
 	tag, err := e.pool.Exec(ctx, deleteSQL, args...)

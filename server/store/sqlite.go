@@ -57,10 +57,11 @@ const liveSQL = `SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = $1 AND project
 type sqliteEngine struct {
 	name, path        string
 	read, write       *sql.DB
-	lookup, live      *sql.Stmt     // of read
 	writer            *sqliteWriter // nil until the store is open
 	opened            os.FileInfo
 	concurrentLookups chan struct{} // a semaphore
+
+	lookup, lookupDeleted, live *sql.Stmt // of read
 }
 
 func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
@@ -160,6 +161,9 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	if e.lookup, err = e.read.PrepareContext(ctx, authenticateSQL); err != nil {
 		return err
 	}
+	if e.lookupDeleted, err = e.read.PrepareContext(ctx, deletedSQL); err != nil {
+		return err
+	}
 	if e.live, err = e.read.PrepareContext(ctx, liveSQL); err != nil {
 		return err
 	}
@@ -177,6 +181,11 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 // authenticate implements engine.
 func (e *sqliteEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
 	return e.lookUp(ctx, e.lookup, []any{hash}, columns)
+}
+
+// deleted implements engine.
+func (e *sqliteEngine) deleted(ctx context.Context, fingerprint []byte, id *string) error {
+	return e.lookUp(ctx, e.lookupDeleted, []any{fingerprint}, []any{id})
 }
 
 // lookUp runs a statement that returns one row. Only the wait for a turn ends with ctx. The statement itself takes less

@@ -39,9 +39,13 @@ const (
 	authenticateSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at ` +
 		`FROM api_keys WHERE secret_hash = $1 AND deleted_at IS NULL`
 
+	// deletedSQL finds the key of which a deleted secret was. If several had the same fingerprint, the last one is returned.
+	deletedSQL = `SELECT id FROM api_keys WHERE deleted_fingerprint = $1 ORDER BY deleted_at DESC LIMIT 1`
+
 	// A single statement checks and deletes, so that of many concurrent deletes exactly one changes the row. The row that
-	// remains is the audit record.
-	deleteSQL = `UPDATE api_keys SET deleted_at = $1, deleted_by = $2, deleted_request_id = $3, secret_hash = NULL ` +
+	// remains is the audit record. The right-hand sides see the row as it was, with its hash.
+	deleteSQL = `UPDATE api_keys SET deleted_at = $1, deleted_by = $2, deleted_request_id = $3, ` +
+		`deleted_fingerprint = substr(secret_hash, 1, 8), secret_hash = NULL ` +
 		`WHERE id = $4 AND project_id = $5 AND deleted_at IS NULL`
 
 	listSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at, ` +
@@ -71,6 +75,8 @@ type Store struct {
 type engine interface {
 	// authenticate runs authenticateSQL and scans the row into columns. The error is sql.ErrNoRows if there is no row.
 	authenticate(ctx context.Context, hash []byte, columns []any) error
+	// deleted runs deletedSQL and scans the row into id. The error is sql.ErrNoRows if there is no row.
+	deleted(ctx context.Context, fingerprint []byte, id *string) error
 	// delete runs deleteSQL and returns the number of rows affected.
 	delete(ctx context.Context, args ...any) (rows int64, err error)
 	// checkWritable reports why the store cannot be written to.
@@ -137,23 +143,44 @@ func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) er
 	return nil
 }
 
-// Authenticate returns the live key whose secret hashes to hash, expired or not, or apikey.ErrNotFound if there is none.
+// fingerprintSize is the number of bytes of a hash that a tombstone keeps.
+const fingerprintSize = 8
+
+// Authenticate returns the live key whose secret hashes to hash, expired or not. If there is none, the error is an
+// *apikey.DeletedError if the secret was that of a deleted key, and apikey.ErrNotFound otherwise.
 func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error) {
-	for attempt := 1; ; attempt++ {
-		var found row
-		err := s.engine.authenticate(ctx, hash[:], found.liveColumns())
-		switch {
-		case err == nil:
-			return found.key()
-		case errors.Is(err, sql.ErrNoRows):
-			return apikey.Key{}, apikey.ErrNotFound
-		case s.engine.lost(err) && attempt == 1:
-			// A lookup changes nothing, so it is repeated once: a restart of the database between two requests does not
-			// become an error.
-		default:
-			return apikey.Key{}, fmt.Errorf("look up key: %w", err)
+	var found row
+	err := s.lookUp(func() error { return s.engine.authenticate(ctx, hash[:], found.liveColumns()) })
+	if err == nil {
+		return found.key()
+	}
+	if errors.Is(err, apikey.ErrNotFound) {
+		// A second statement, so that the lookup of a live key stays as cheap as it is.
+		err = s.lookUp(func() error { return s.engine.deleted(ctx, hash[:fingerprintSize], &found.id) })
+	}
+	if err == nil {
+		var id apitype.UUID
+		if id, err = apitype.ParseUUID(found.id); err == nil {
+			return apikey.Key{}, &apikey.DeletedError{ID: id}
 		}
 	}
+	return apikey.Key{}, err
+}
+
+// lookUp runs a lookup, which changes nothing, and once more if its connection was lost: a restart of the database between
+// two requests does not become an error.
+func (s *Store) lookUp(query func() error) error {
+	err := query()
+	if err != nil && s.engine.lost(err) {
+		err = query()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return apikey.ErrNotFound
+	}
+	return s.fail("look up key", err)
 }
 
 // Delete deletes the live key id of project in one statement and leaves the tombstone deletion. The error is

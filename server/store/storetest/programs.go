@@ -8,6 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/diga-io/diga-api/server/store"
 )
 
 // Statement is a statement that programs send to the tables of the keys.
@@ -66,8 +71,9 @@ func RunStatements(ctx context.Context, db *sql.DB, engine string, program int64
 	return nil
 }
 
-func (s Statement) run(ctx context.Context, tx *sql.Tx) (count int64, err error) {
-	args := make([]any, len(s.Args))
+// args returns the arguments as database/sql takes them.
+func (s Statement) args() (args []any, err error) {
+	args = make([]any, len(s.Args))
 	for i, arg := range s.Args {
 		switch arg := arg.(type) {
 		case json.Number:
@@ -78,8 +84,16 @@ func (s Statement) run(ctx context.Context, tx *sql.Tx) (count int64, err error)
 			args[i] = arg
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
+	}
+	return args, nil
+}
+
+func (s Statement) run(ctx context.Context, tx *sql.Tx) (count int64, err error) {
+	args, err := s.args()
+	if err != nil {
+		return 0, err
 	}
 	if s.SQL[:len("SELECT")] != "SELECT" {
 		result, err := tx.ExecContext(ctx, s.SQL, args...)
@@ -97,4 +111,69 @@ func (s Statement) run(ctx context.Context, tx *sql.Tx) (count int64, err error)
 		count++
 	}
 	return count, rows.Err()
+}
+
+// RunPlans checks that the lookups of each request use an index in the store at url, which db is a connection to.
+func RunPlans(t *testing.T, engine, url string, db *sql.DB) {
+	t.Helper()
+	Fill(t, url, 20_000)
+	prepare := []string{`UPDATE api_keys SET deleted_at = created_at, deleted_by = id, deleted_request_id = 'filled', ` +
+		`deleted_fingerprint = substr(secret_hash, 1, 8), secret_hash = NULL WHERE created_at <= 10000`}
+	explain, scan := `EXPLAIN QUERY PLAN `, "SCAN api_keys"
+	if engine == "postgres" {
+		prepare, explain, scan = append(prepare, `ANALYZE api_keys`), `EXPLAIN `, "Seq Scan"
+	}
+	for _, statement := range prepare {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent, err := Statements(engine, store.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column, index := range map[string]string{
+		"secret_hash":         map[string]string{"sqlite": "sqlite_autoindex_api_keys_2", "postgres": "api_keys_secret_hash_key"}[engine],
+		"deleted_fingerprint": "api_keys_by_deleted_fingerprint",
+	} {
+		i := slices.IndexFunc(sent, func(s Statement) bool { return strings.Contains(s.SQL, "FROM api_keys WHERE "+column+" = $1") })
+		if i < 0 {
+			t.Fatalf("no statement looks up by %s", column)
+		}
+		plan, err := sent[i].plan(t.Context(), db, explain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(plan, index) || strings.Contains(plan, scan) {
+			t.Errorf("%s\ndoes not use the index %s:\n%s", sent[i].SQL, index, plan)
+		}
+	}
+}
+
+func (s Statement) plan(ctx context.Context, db *sql.DB, explain string) (string, error) {
+	args, err := s.args()
+	if err != nil {
+		return "", err
+	}
+	rows, err := db.QueryContext(ctx, explain+s.SQL, args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	var plan strings.Builder
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			return "", err
+		}
+		fmt.Fprintln(&plan, *values[len(values)-1].(*any)) // the text is in the last column
+	}
+	return plan.String(), rows.Err()
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"an id or a secret is stored once", testUnique},
 		{"text that no engine can store is rejected", testInvalid},
 		{"delete", testDelete},
+		{"authenticate recognises the secret of a deleted key", testDeletedSecret},
 		{"only the tombstone of a deleted key remains", testTombstone},
 		{"of many concurrent deletes one succeeds", testConcurrentDeletes},
 		{"after a delete no lookup succeeds", testAtOnce},
@@ -222,6 +223,43 @@ func testDelete(t *testing.T, s Store) {
 	live(secret, apikey.ErrNotFound)
 	live(otherSecret, nil)
 	remove(key.ProjectID, key.ID, apikey.ErrNotFound) // twice
+}
+
+// testDeletedSecret checks that a tombstone is found by its secret, and by no other.
+func testDeletedSecret(t *testing.T, s Store) {
+	deletedAs := func(secret apikey.Secret) (id apitype.UUID) {
+		t.Helper()
+		_, err := s.Authenticate(t.Context(), secret.Hash())
+		if !errors.Is(err, apikey.ErrNotFound) {
+			t.Fatalf("authenticate: error %v, want ErrNotFound", err)
+		}
+		if deleted, ok := errors.AsType[*apikey.DeletedError](err); ok {
+			id = deleted.ID
+		}
+		return id
+	}
+	project := apitype.NewUUID()
+	for range 3 {
+		key, secret := Create(t, s, project)
+		if err := s.Delete(t.Context(), project, key.ID, NewDeletion()); err != nil {
+			t.Fatal(err)
+		}
+		if id := deletedAs(secret); id != key.ID {
+			t.Errorf("the secret is that of the deleted key %s, want %s", id, key.ID)
+		}
+		if id := deletedAs(apikey.NewSecret()); id != (apitype.UUID{}) {
+			t.Errorf("an unknown secret is that of the deleted key %s", id)
+		}
+
+		// A live key with the same secret comes first.
+		again, _ := NewKey(project)
+		if err := s.Create(t.Context(), again, secret.Hash()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != again.ID {
+			t.Errorf("authenticate: %s, %v; want %s", got.ID, err, again.ID)
+		}
+	}
 }
 
 func testTombstone(t *testing.T, s Store) {
