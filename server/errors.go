@@ -24,6 +24,8 @@ const (
 	bodyForbidden        = `{"status":"error","error_code":"FORBIDDEN","message":"Missing required permissions"}`
 	bodyNotFound         = `{"status":"error","error_code":"NOT_FOUND","message":"Not Found"}`
 	bodyMethodNotAllowed = `{"status":"error","error_code":"METHOD_NOT_ALLOWED","message":"Method Not Allowed"}`
+	bodyBadRequest       = `{"status":"error","error_code":"BAD_REQUEST","message":"Request body could not be read"}`
+	bodyRequestTimeout   = `{"status":"error","error_code":"REQUEST_TIMEOUT","message":"Request body did not arrive in time"}`
 	bodyNotImplemented   = `{"status":"error","error_code":"NOT_IMPLEMENTED","message":"Not Implemented"}`
 	bodyInternal         = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
 )
@@ -93,6 +95,12 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 	contract.ServerAnswer(c)
 	if _, ok := errors.AsType[*apitype.NotImplementedError](err); ok {
 		return http.StatusNotImplemented, []byte(bodyNotImplemented)
+	}
+	if _, ok := errors.AsType[bodyError](err); ok {
+		if x.body.timedOut() {
+			return http.StatusRequestTimeout, []byte(bodyRequestTimeout)
+		}
+		return http.StatusBadRequest, []byte(bodyBadRequest)
 	}
 	w.log(ctx, err)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)

@@ -27,6 +27,7 @@ type exchange struct {
 	authenticated bool                 // whether caller is set
 	failure       *authenticationError // why the request was not authenticated; nil otherwise
 	violations    []contract.Violation // of the request
+	body          *requestBody         // nil if the request announces none
 }
 
 type exchangeKey struct{}
@@ -46,8 +47,11 @@ func (x *exchange) operationID() string {
 // sent. The number is that of nginx.
 const statusHungUp = 499
 
-// hungUp reports whether the client closed the connection, or gave up the HTTP/2 stream, before it was answered.
-func (x *exchange) hungUp() bool { return x.client.Err() != nil }
+// hungUp reports whether the client closed the connection, or gave up the HTTP/2 stream, before it was answered. Net/http
+// cancels its context for a read of the body that timed out, too.
+func (x *exchange) hungUp() bool {
+	return x.client.Err() != nil && (x.body == nil || !x.body.timedOut())
+}
 
 // Observer is notified of every request, for metrics and traces. Its methods are called by many goroutines at the same
 // time. Package telemetry implements it, so that this package depends on no monitoring system.
@@ -95,9 +99,13 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			}
 			ctx, end := options.Observer.Begin(x.client, x.operation, method, request.Header)
 			ctx = context.WithValue(context.WithoutCancel(ctx), exchangeKey{}, x)
-			ctx, cancel := context.WithDeadline(ctx, start.Add(options.Timeout))
+			deadline := start.Add(options.Timeout)
+			ctx, cancel := context.WithDeadline(ctx, deadline)
 			defer cancel()
 			c.SetRequest(request.WithContext(ctx))
+			if request.ContentLength != 0 {
+				x.limitBody(c, deadline, options.UnreadBody)
+			}
 			c.Response().Header().Set(echo.HeaderXRequestID, x.requestID)
 
 			// Deferred, because a response that is aborted half-way ends in a panic, which net/http expects.

@@ -44,6 +44,10 @@ type Options struct {
 	Now      func() time.Time        // nil: time.Now
 	Timeout  time.Duration           // of one request, including the store; 0: 2 s
 
+	// UnreadBody is called when the response to a request is about to be sent and the request's body has not arrived. The
+	// connection closes after the response, within a second, and serves no other request meanwhile. nil: ignored.
+	UnreadBody func(*http.Request)
+
 	LogPeer        bool         // whether the log has the IP address of each client
 	TrustedProxies []*net.IPNet // whose X-Forwarded-For is believed
 }
@@ -60,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 2 * time.Second
+	}
+	if o.UnreadBody == nil {
+		o.UnreadBody = func(*http.Request) {}
 	}
 	return o
 }

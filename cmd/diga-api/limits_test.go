@@ -92,7 +92,7 @@ func TestSlowClientsAreDisconnected(t *testing.T) {
 		"slow header": {func(conn net.Conn) { trickle(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "a") }, defaultLimits.header},
 		"slow body": {func(conn net.Conn) {
 			trickle(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "a")
-		}, defaultLimits.read},
+		}, defaultLimits.header + defaultLimits.request},
 		"idle": {func(conn net.Conn) { io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") }, defaultLimits.idle},
 		"long header": {func(conn net.Conn) {
 			io.WriteString(conn, "GET / HTTP/1.1\r\nX: "+strings.Repeat("a", 2*defaultLimits.headerBytes))

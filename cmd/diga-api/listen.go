@@ -24,8 +24,7 @@ import (
 // limits protect the API's listener from slow clients and from too many connections.
 type limits struct {
 	header      time.Duration // to read the header of a request
-	read        time.Duration // to read all of a request
-	request     time.Duration // in the handler
+	request     time.Duration // to read the body and to answer, after that
 	write       time.Duration // to write the response, after that
 	idle        time.Duration // between two requests
 	headerBytes int
@@ -34,7 +33,6 @@ type limits struct {
 
 var defaultLimits = limits{
 	header:      5 * time.Second,
-	read:        10 * time.Second,
 	request:     2 * time.Second,
 	write:       5 * time.Second,
 	idle:        2 * time.Minute,
@@ -46,14 +44,22 @@ func newAPIServer(handler http.Handler, l limits, conns *connections, logger *sl
 	return &http.Server{
 		Handler:                      handler,
 		ReadHeaderTimeout:            l.header,
-		ReadTimeout:                  l.read,
-		WriteTimeout:                 max(l.read, l.request) + l.write, // net/http starts the timer at the end of the header
+		ReadTimeout:                  l.header + l.request,
+		WriteTimeout:                 l.request + l.write, // net/http starts the timer at the end of the header
 		IdleTimeout:                  l.idle,
 		MaxHeaderBytes:               l.headerBytes,
 		DisableGeneralOptionsHandler: true, // the handler answers OPTIONS * like any other request
 		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		ConnState:                    conns.update,
+		ConnContext:                  withConn,
 	}
+}
+
+type connKey struct{}
+
+// withConn lets giveWay find the connection of a request.
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
 }
 
 // connections limits the number of open connections. When a new one exceeds the limit, the connection that has waited for
@@ -111,6 +117,17 @@ func (c *connections) update(conn net.Conn, state http.ConnState) {
 		c.open[conn] = c.waiting.PushBack(conn)
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
+	}
+}
+
+// giveWay counts the connection of request as waiting from now on, although its response is still to be sent. It is for a
+// request whose body has not arrived, and may never arrive.
+func (c *connections) giveWay(request *http.Request) {
+	conn, _ := request.Context().Value(connKey{}).(net.Conn)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if place, known := c.open[conn]; known && place == nil {
+		c.open[conn] = c.waiting.PushBack(conn)
 	}
 }
 
@@ -259,7 +276,7 @@ var errDraining = errors.New("the server is stopping")
 // of this program, and the server is not draining.
 func newAdminServer(keys *store.Store, observed *telemetry.Telemetry, draining *atomic.Bool, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: admin.Handler(observed.Metrics(), logger,
+		Handler: closeUnread(admin.Handler(observed.Metrics(), logger,
 			admin.Check{Name: "store", OK: keys.CheckWritable},
 			admin.Check{Name: "schema", OK: keys.CheckSchema},
 			admin.Check{Name: "not draining", OK: func(context.Context) error {
@@ -268,7 +285,7 @@ func newAdminServer(keys *store.Store, observed *telemetry.Telemetry, draining *
 				}
 				return nil
 			}},
-		),
+		)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      2 * time.Minute, // limits the duration of a profile
@@ -276,6 +293,18 @@ func newAdminServer(keys *store.Store, observed *telemetry.Telemetry, draining *
 		MaxHeaderBytes:    128 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// closeUnread closes the connection after a request with a body. Otherwise net/http would wait for the rest of the body
+// before it sends the response.
+func closeUnread(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second)) }()
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // poolMetrics exports the statistics of the store's connection pools.

@@ -129,9 +129,11 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 		return err
 	}
 	s.logger = slog.New(s.observed.LogHandler(s.logger.Handler()))
+	conns := newConnections(s.limits.connections)
 	options := server.Options{
 		Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
-		LogPeer: s.logPeer, TrustedProxies: s.trustedProxies,
+		UnreadBody: conns.giveWay,
+		LogPeer:    s.logPeer, TrustedProxies: s.trustedProxies,
 	}
 	if s.docs {
 		if options.Pages, err = docs.Pages(); err != nil {
@@ -142,7 +144,6 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 	if err != nil {
 		return err
 	}
-	conns := newConnections(s.limits.connections)
 	s.observed.Register(poolMetrics{s.keys.Stats}, conns)
 	s.api = newAPIServer(closeWhile(&s.draining, handler), s.limits, conns, s.logger)
 	s.admin = newAdminServer(s.keys, s.observed, &s.draining, s.logger)
