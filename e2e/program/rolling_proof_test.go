@@ -3,10 +3,13 @@
 package program_test
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,13 +31,16 @@ type balancer struct {
 	next     int
 }
 
-// watch follows the readiness of a replica until it is gone.
-func (b *balancer) watch(ctx context.Context, replica *process.Server) {
+// watch follows the readiness of a replica until it is gone. A replica that was ready stays ready until it is stopped.
+func (b *balancer) watch(t *testing.T, replica *process.Server, stopped *atomic.Bool) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		status, _, err := process.Get(ctx, replica.Admin+"/readyz")
+		status, body, err := process.Get(t.Context(), replica.Admin+"/readyz")
 		b.mutex.Lock()
+		if b.replicas[replica] && status != http.StatusOK && !stopped.Load() && t.Context().Err() == nil {
+			t.Errorf("a replica is no longer ready: %d %s %v", status, body, err)
+		}
 		b.replicas[replica] = status == http.StatusOK
 		b.mutex.Unlock()
 		if err != nil {
@@ -69,9 +75,44 @@ func (b *balancer) ready(replica *process.Server) bool {
 	return b.replicas[replica]
 }
 
-// Two replicas on one PostgreSQL are replaced one after the other while callers delete keys: every request is answered,
-// and every key deleted once.
-func TestRollingRestart(t *testing.T) {
+// nextRelease builds a program that has one more migration, which the present one accepts.
+func nextRelease(t *testing.T) string {
+	t.Helper()
+	folder, version := t.TempDir(), store.Head+1
+	replace := make(map[string]string)
+	for _, engine := range []string{"postgres", "sqlite"} {
+		statements := fmt.Sprintf("ALTER TABLE api_keys ADD COLUMN next_release text;\n"+
+			"INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES (%d, %d);\n", version, version-1)
+		file := filepath.Join(folder, engine+".sql")
+		if err := os.WriteFile(file, []byte(statements), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		target, err := filepath.Abs(fmt.Sprintf("%s/server/store/migrations/%s/%05d_next_release.sql", process.Root, engine, version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[target] = file
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(folder, "diga-api")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-overlay", filepath.Join(folder, "overlay.json"), "-o", program, "./cmd/diga-api")
+	build.Dir = process.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
+// Two replicas on one PostgreSQL are upgraded across a migration, rolled back and upgraded again, one after the other, while
+// callers delete keys: every request is answered, every key is deleted once, and no replica becomes unready before it is
+// stopped. This is what deploy/kubernetes does: the init container of the first new pod migrates.
+func TestRollingUpgrade(t *testing.T) {
 	url := postgres.Database(t)
 	keys, err := store.Open(t.Context(), url, store.Options{Migrate: true})
 	if err != nil {
@@ -79,16 +120,20 @@ func TestRollingRestart(t *testing.T) {
 	}
 	defer keys.Close()
 	admin := process.NewKey(t, url)
-	start := func() *process.Server {
-		return process.Serve(t, "--database-url", url, "--drain-delay", "1s", "--log-level", "warn")
-	}
+	present, next := process.Program(t), nextRelease(t)
+
 	balancer := &balancer{replicas: make(map[*process.Server]bool)}
-	add := func() *process.Server {
-		replica := start()
-		go balancer.watch(t.Context(), replica)
+	stopped := make(map[*process.Server]*atomic.Bool)
+	add := func(program string) *process.Server {
+		cmd := process.Command(t, "serve", "--addr", "127.0.0.1:0", "--database-url", url, "--migrate=false", "--drain-delay", "1s", "--log-level", "warn")
+		cmd.Path = program
+		replica := process.Start(t, cmd)
+		replica.Await(t)
+		stopped[replica] = new(atomic.Bool)
+		go balancer.watch(t, replica, stopped[replica])
 		return replica
 	}
-	replicas := []*process.Server{add(), add()}
+	replicas := []*process.Server{add(present), add(present)}
 
 	projectID, err := apitype.ParseUUID(process.Project)
 	if err != nil {
@@ -140,17 +185,42 @@ func TestRollingRestart(t *testing.T) {
 			}
 		})
 	}
-	for i := range replicas {
+	progress := func() {
 		before := deleted.Load()
-		old := replicas[i]
-		replicas[i] = add()
-		process.Eventually(t, func() bool { return balancer.ready(replicas[i]) && deleted.Load() >= before+20 })
-		if log, err := old.Stop(t, syscall.SIGTERM); err != nil {
+		process.Eventually(t, func() bool { return deleted.Load() >= before+20 })
+	}
+	replace := func(i int, program string) {
+		replica := add(program)
+		process.Eventually(t, func() bool { return balancer.ready(replica) })
+		progress()
+		stopped[replicas[i]].Store(true)
+		if log, err := replicas[i].Stop(t, syscall.SIGTERM); err != nil {
 			t.Errorf("%v\n%s", err, log)
 		}
+		replicas[i] = replica
 	}
+	replace(0, present) // a restart
+
+	migrate := process.Command(t, "migrate", "--database-url", url)
+	migrate.Path = next
+	if got := process.Run(t, migrate); got.Status != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if version, err := keys.SchemaVersion(t.Context()); err != nil || version != store.Head+1 {
+		t.Fatalf("the schema is at version %d, %v", version, err)
+	}
+	progress()
+	replace(0, next)
+	replace(0, present) // the roll-back: the present program starts on the newer schema
+	replace(0, next)
+	replace(1, next)
+	progress()
+
 	close(done)
 	callers.Wait()
+	for _, replica := range replicas {
+		stopped[replica].Store(true) // the end of the test kills it
+	}
 	count := fmt.Sprintf("%d keys deleted, answers 200: %d, 404: %d", deleted.Load(), byStatus[200].Load(), byStatus[404].Load())
 	if deleted.Load() < 100 || byStatus[200].Load() != deleted.Load() || byStatus[404].Load() != deleted.Load() {
 		t.Error(count)
