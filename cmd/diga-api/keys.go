@@ -132,7 +132,7 @@ func (c *keysListCommand) Run(ctx context.Context, std streams) error {
 	if err := settings.err(); err != nil {
 		return err
 	}
-	keys, err := c.openExisting(ctx, "database-url", store.Options{})
+	keys, err := c.openExisting(ctx, "database-url", store.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}

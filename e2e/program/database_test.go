@@ -1,7 +1,9 @@
 package program_test
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -31,6 +33,41 @@ func folder(t testing.TB, url string) map[string]string {
 		}
 	}
 	return found
+}
+
+// Commands that only read leave a backup, and the folder around it, byte for byte as they are.
+func TestReadingChangesNoBackup(t *testing.T) {
+	stopped := process.SQLite(t)
+	process.NewKey(t, stopped)
+	backup := "sqlite:" + filepath.Join(t.TempDir(), "backup.db")
+	process.Output(t, "backup", "--database-url", stopped, strings.TrimPrefix(backup, "sqlite:"))
+	for name, url := range map[string]string{"backup": backup, "file of a stopped server": stopped} {
+		t.Run(name, func(t *testing.T) {
+			folder := os.DirFS(filepath.Dir(strings.TrimPrefix(url, "sqlite:")))
+			content := func() (text string) {
+				entries, err := fs.ReadDir(folder, ".")
+				for _, entry := range entries {
+					var file []byte
+					file, err = fs.ReadFile(folder, entry.Name())
+					text += fmt.Sprintf("%s %x\n", entry.Name(), sha256.Sum256(file))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return text
+			}
+			before := content()
+			for _, args := range [][]string{
+				{"keys", "list", "--deleted", "--database-url", url},
+				{"migrate", "--from", url, "--to", process.SQLite(t)},
+			} {
+				process.Output(t, args...)
+				if now := content(); now != before {
+					t.Errorf("%s has changed the folder from\n%sto\n%s", args, before, now)
+				}
+			}
+		})
+	}
 }
 
 // refusing is an address without a listener.

@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -31,8 +33,9 @@ var (
 	}
 	readerPragmas = []pragma{
 		{"busy_timeout", sqliteBusyTimeout, sqliteBusyTimeout},
-		{"query_only", "1", "1"},
+		queryOnly,
 	}
+	queryOnly = pragma{"query_only", "1", "1"}
 )
 
 func checkSQLitePath(path string) error {
@@ -56,6 +59,7 @@ const liveSQL = `SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = $1 AND project
 // SQLITE_BUSY to others, and a pool that reads, which the writer does not block in WAL mode.
 type sqliteEngine struct {
 	name, path        string
+	readOnly          bool
 	read, write       *sql.DB
 	writer            *sqliteWriter // nil until the store is open
 	opened            os.FileInfo
@@ -65,7 +69,9 @@ type sqliteEngine struct {
 }
 
 func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
-	e := &sqliteEngine{name: "sqlite:" + path, concurrentLookups: make(chan struct{}, sqliteReaders())}
+	e := &sqliteEngine{
+		name: "sqlite:" + path, readOnly: options.ReadOnly, concurrentLookups: make(chan struct{}, sqliteReaders()),
+	}
 	if e.path, err = filepath.Abs(path); err != nil {
 		return nil, e.explain(err)
 	}
@@ -79,9 +85,9 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 
 	mode := "rw"
 	if options.ReadOnly {
-		mode = "ro"
+		mode = e.traceless()
 	}
-	if e.write, err = connectSQLite(e.path, mode, writerPragmas); err != nil {
+	if e.write, err = connectSQLite(e.path, mode, e.writerPragmas()); err != nil {
 		return nil, e.explain(err)
 	}
 	if e.read, err = connectSQLite(e.path, mode, readerPragmas); err != nil {
@@ -94,6 +100,13 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 		return nil, e.explain(err)
 	}
 	return &Store{name: e.name, read: e.read, write: e.write, engine: e}, nil
+}
+
+func (e *sqliteEngine) writerPragmas() []pragma {
+	if e.readOnly {
+		return append(slices.Clone(writerPragmas), queryOnly)
+	}
+	return writerPragmas
 }
 
 // findFile checks that the file exists, or creates it if options allow it.
@@ -122,10 +135,20 @@ func (e *sqliteEngine) findFile(options Options) error {
 	return nil
 }
 
-// checkFile checks the schema through a read-only connection, so that a file which is rejected stays byte for byte the
-// same.
+// traceless returns the mode in which connections that only query leave the file, and the folder, as they are.
+func (e *sqliteEngine) traceless() string {
+	if _, err := os.Stat(e.path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		return "ro" // the last connection that can write would move the write-ahead log into the file
+	}
+	if e.checkAccess() == nil {
+		return "rw" // SQLite creates a write-ahead log, which only a connection that can write removes
+	}
+	return immutable // no process uses the file, and none of this user can
+}
+
+// checkFile checks the schema without a trace, so that a file which is rejected stays byte for byte the same.
 func (e *sqliteEngine) checkFile(ctx context.Context, options Options) error {
-	db, err := connectSQLite(e.path, "ro", readerPragmas)
+	db, err := connectSQLite(e.path, e.traceless(), readerPragmas)
 	if err != nil {
 		return e.explain(err)
 	}
@@ -151,7 +174,7 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 			return err
 		}
 	}
-	if err := readBack(ctx, e.write, writerPragmas); err != nil {
+	if err := readBack(ctx, e.write, e.writerPragmas()); err != nil {
 		return err
 	}
 	if err := readBack(ctx, e.read, readerPragmas); err != nil {
@@ -222,6 +245,9 @@ func (e *sqliteEngine) checkWritable(ctx context.Context) error {
 	if now, err := os.Stat(e.path); err != nil || !os.SameFile(e.opened, now) {
 		return errors.Join(err, errReplaced)
 	}
+	if e.readOnly {
+		return e.checkAccess()
+	}
 	// BEGIN IMMEDIATE succeeds in a read-only file, too.
 	if err := e.checkMode(ctx); err != nil {
 		return err
@@ -269,10 +295,18 @@ func sqliteStats(name string, db *sql.DB) PoolStats {
 	}
 }
 
-// connectSQLite returns a pool for the file; no connection is opened yet. The driver reads pragmas from _pragma= only.
+// immutable is a mode of connectSQLite: the file is read without locks and without files beside it.
+const immutable = "immutable"
+
+// connectSQLite returns a pool for the file; no connection is opened yet. The mode is "ro", "rw" or immutable. The driver
+// reads pragmas from _pragma= only.
 func connectSQLite(path, mode string, pragmas []pragma) (*sql.DB, error) {
 	// A transaction takes the write lock when it begins, unless it is read-only.
 	query := url.Values{"mode": {mode}, "_txlock": {"immediate"}}
+	if mode == immutable {
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+	}
 	for _, p := range pragmas {
 		query.Add("_pragma", p.name+"("+p.value+")")
 	}
@@ -306,6 +340,16 @@ func sqliteSchema(ctx context.Context, db querier) (schema, error) {
 var errReplaced = errors.New("the file was replaced after it was opened; restart the server")
 
 var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only")
+
+// checkAccess reports whether the user of this process may write to the file, and create files beside it.
+func (e *sqliteEngine) checkAccess() error {
+	for _, path := range []string{e.path, filepath.Dir(e.path)} {
+		if err := syscall.Access(path, 2); err != nil { // W_OK
+			return fmt.Errorf("%w: %w", errSQLiteReadOnly, err)
+		}
+	}
+	return nil
+}
 
 // checkMode asks SQLite whether the file is read-only, because opening a read-only file for writing is not an error.
 func (e *sqliteEngine) checkMode(ctx context.Context) error {
@@ -427,7 +471,7 @@ func (e *sqliteEngine) inspect(ctx context.Context) (inspection Inspection, err 
 		}
 		switch name {
 		case "journal_mode":
-			setting.Wrong = setting.Value != "wal"
+			setting.Wrong = setting.Value != "wal" && !e.readOnly // a server switches it on
 		case "synchronous":
 			setting.Wrong = setting.Value != "2" && setting.Value != "3"
 			setting.Value = sqliteSynchronous[setting.Value]

@@ -6,10 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +39,12 @@ func TestMain(m *testing.M) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := store.Open(ctx, url, store.Options{Migrate: true}); err != nil {
+	readOnly := os.Getenv("STORE_TEST_READ_ONLY") != ""
+	s, err := store.Open(ctx, url, store.Options{Migrate: !readOnly, ReadOnly: readOnly})
+	if err == nil && readOnly {
+		err = errors.Join(s.CheckWritable(ctx), s.Close())
+	}
+	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -291,15 +298,11 @@ func TestSQLiteRefused(t *testing.T) {
 			if errors.Is(err, store.ErrURL) {
 				t.Errorf("error %v blames the URL", err)
 			}
-			for name, content := range snapshot(folder) {
-				// SQLite keeps an index of the write-ahead log in -shm, which nothing depends on.
-				if before[name] != content && !strings.HasSuffix(name, "-shm") && content != "" {
-					t.Errorf("%s was touched", name)
-				}
-				delete(before, name)
-			}
-			for name := range before {
-				t.Errorf("%s was removed", name)
+			after := snapshot(folder)
+			// To read a write-ahead log SQLite needs an index, which it creates if a killed process left none.
+			delete(after, "diga.db-shm")
+			if !maps.Equal(before, after) {
+				t.Errorf("the folder has changed: %v, was %v", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
 			}
 		})
 	}
@@ -523,32 +526,116 @@ func TestSQLiteReplaced(t *testing.T) {
 	}
 }
 
-// TestSQLiteReadOnly opens a file only to be read.
+// TestSQLiteReadOnly opens files for reading: neither they nor their folder change.
 func TestSQLiteReadOnly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "diga.db")
-	s := open(t, "sqlite:"+path)
-	key, secret := storetest.Create(t, s, apitype.NewUUID())
-	before := snapshot(filepath.Dir(path))["diga.db"]
+	running := open(t, sqlite(t))
+	key, secret := storetest.Create(t, running, apitype.NewUUID())
+	source := strings.TrimPrefix(running.String(), "sqlite:")
+	link := func(t *testing.T, path string, suffixes ...string) { // what a process that is killed leaves behind
+		for _, suffix := range suffixes {
+			content, err := os.ReadFile(source + suffix)
+			if err == nil {
+				err = os.WriteFile(path+suffix, content, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, prepare := range map[string]func(t *testing.T, path string){
+		"backup": func(t *testing.T, path string) {
+			if err := running.Backup(t.Context(), path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"stopped": func(t *testing.T, path string) {
+			link(t, path, "", "-wal")
+			if err := open(t, "sqlite:"+path).Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"killed": func(t *testing.T, path string) { link(t, path, "", "-wal", "-shm") },
+		"running": func(t *testing.T, path string) {
+			link(t, path, "", "-wal")
+			open(t, "sqlite:"+path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "diga.db")
+			prepare(t, path)
+			before := snapshot(filepath.Dir(path))
+			reader, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			if got, err := reader.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != key.ID {
+				t.Errorf("authenticate: %v, %v", got, err)
+			}
+			for _, err := range reader.List(t.Context(), store.Filter{}) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if err := reader.CheckWritable(t.Context()); err != nil {
+				t.Errorf("a server could write, but: %v", err)
+			}
+			inspection, err := reader.Inspect(t.Context())
+			for _, setting := range inspection.Settings {
+				if setting.Wrong {
+					t.Errorf("%s is %s: wrong", setting.Name, setting.Value)
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			if err := reader.Create(t.Context(), key, secret.Hash()); err == nil || !strings.Contains(err.Error(), "readonly") {
+				t.Errorf("create: %v, want that the database is read-only", err)
+			}
+			if err := reader.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
+				t.Errorf("delete: %v, want another error", err)
+			}
+			if err := reader.Close(); err != nil {
+				t.Error(err)
+			}
+			after := snapshot(filepath.Dir(path))
+			// In -shm readers note what they read.
+			delete(before, "diga.db-shm")
+			delete(after, "diga.db-shm")
+			if !maps.Equal(before, after) {
+				t.Errorf("the folder has changed: %v, was %v", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
+			}
+		})
+	}
+}
 
-	reader, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	if got, err := reader.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != key.ID {
-		t.Errorf("authenticate: %v, %v", got, err)
-	}
-	if err := reader.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
-		t.Errorf("delete: %v, want another error", err)
-	}
-	if err := reader.CheckWritable(t.Context()); err == nil {
-		t.Error("the store says that it can be written to")
-	}
-	if err := reader.Close(); err != nil {
-		t.Error(err)
-	}
-	if snapshot(filepath.Dir(path))["diga.db"] != before {
-		t.Error("the file was touched")
+// TestSQLiteReadOnlyUnprivileged opens, as a user who may not write, a file that no server uses.
+func TestSQLiteReadOnlyUnprivileged(t *testing.T) {
+	for name, modes := range map[string]struct{ folder, file os.FileMode }{
+		"file": {0o777, 0o444}, "folder": {0o555, 0o666}, "both": {0o555, 0o444},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, err := os.MkdirTemp("", "store") // which other accounts may enter
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(folder)
+			path := filepath.Join(folder, "diga.db")
+			s := open(t, "sqlite:"+path)
+			storetest.Create(t, s, apitype.NewUUID())
+			if err := errors.Join(s.Close(), os.Chmod(path, modes.file), os.Chmod(folder, modes.folder)); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(folder, 0o700)
+			before := snapshot(folder)
+			said := openElsewhere(t, "sqlite:"+path, "STORE_TEST_UNPRIVILEGED=1", "STORE_TEST_READ_ONLY=1")
+			if !strings.Contains(said, "the file, or its folder, is read-only") {
+				t.Errorf("said %q", said)
+			}
+			if !maps.Equal(before, snapshot(folder)) {
+				t.Error("the folder has changed")
+			}
+		})
 	}
 }
 

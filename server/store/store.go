@@ -59,7 +59,8 @@ type Options struct {
 	// that is older than the program.
 	Migrate bool
 
-	// ReadOnly opens the store for reading, as the source of Copy. The store need not be writable.
+	// ReadOnly opens the store for reading, as the source of Copy. The store need not be writable, and the files of SQLite
+	// stay as they are. CheckWritable then reports whether a server could write to them.
 	ReadOnly bool
 }
 
