@@ -117,8 +117,9 @@ var segmentEnd = regexp.MustCompile(`}(/|$)`)
 // response of the error handler is invalid, the client gets the document's example of a 500, or else Options.Fallback,
 // and Middleware returns the *ResponseError.
 //
-// If an error occurs after a streamed response has begun, the error handler gets it and can only log it. Then Middleware
-// aborts the connection by a panic with http.ErrAbortHandler, so that the client does not mistake the part for the whole.
+// If an error occurs after a streamed response has begun, the error handler gets it within a *StreamError and can only log
+// it. Then Middleware aborts the connection by a panic with http.ErrAbortHandler, so that the client does not mistake the
+// part for the whole. A panic of the handler passes; an outer middleware that recovers it has to abort the connection.
 func (c *Contract) Middleware() echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(ctx echo.Context) error {
@@ -193,7 +194,7 @@ func (x *exchange) run(next echo.HandlerFunc) error {
 		case r.mode == hijacked:
 			return err
 		case r.sent():
-			x.Error(err)
+			x.Error(&StreamError{Operation: x.operation, Err: err})
 			panic(http.ErrAbortHandler)
 		}
 		x.answer(err)

@@ -365,7 +365,7 @@ func TestStreamBroken(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.errs) != 1 || s.errs[0].Error() != "lost" {
+	if len(s.errs) != 1 || s.errs[0].Error() != "response of GET / was aborted: lost" {
 		t.Errorf("errors %v", s.errs)
 	}
 }

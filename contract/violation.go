@@ -54,6 +54,19 @@ func (e *ResponseError) Error() string {
 	return fmt.Sprintf("response %d of %s breaks the contract: %s", e.Status, e.Operation, summary(e.Violations))
 }
 
+// StreamError is the error of a handler after the client has received part of its response.
+type StreamError struct {
+	Operation *Operation
+	Err       error
+}
+
+func (e *StreamError) Error() string {
+	return fmt.Sprintf("response of %s was aborted: %v", e.Operation, e.Err)
+}
+
+// Unwrap returns the error of the handler.
+func (e *StreamError) Unwrap() error { return e.Err }
+
 // summary describes the first violation, without values, and counts the others.
 func summary(violations []Violation) string {
 	v := violations[0]
