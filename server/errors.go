@@ -41,9 +41,7 @@ type errorWriter struct {
 func (w errorWriter) write(err error, c echo.Context) {
 	response := c.Response()
 	if response.Committed {
-		if _, ok := errors.AsType[*contract.ResponseError](err); ok {
-			w.log(c.Request().Context(), err) // the response of this very function broke the contract
-		}
+		w.tooLate(c.Request().Context(), err)
 		return
 	}
 	status, body := w.answer(err, c)
@@ -51,6 +49,23 @@ func (w errorWriter) write(err error, c echo.Context) {
 	response.WriteHeader(status)
 	if _, err := response.Write(body); err != nil {
 		w.logger.LogAttrs(c.Request().Context(), slog.LevelDebug, "response not sent", slog.String("cause", err.Error()))
+	}
+}
+
+// tooLate logs an error after the response. The connection of an aborted response is closed by contract.Middleware or
+// recoverPanic, so that the client does not mistake the part that it received for the whole.
+func (w errorWriter) tooLate(ctx context.Context, err error) {
+	_, invalid := errors.AsType[*contract.ResponseError](err) // the response of write itself violated the contract
+	_, failed := errors.AsType[*contract.StreamError](err)
+	_, panicked := errors.AsType[*panicError](err)
+	switch {
+	case invalid:
+		w.log(ctx, "request failed", err)
+	case failed || panicked:
+		exchangeOf(ctx).aborted = true
+		w.log(ctx, "response aborted", err)
+	default:
+		w.logger.LogAttrs(ctx, slog.LevelDebug, "response not sent", slog.String("cause", err.Error()))
 	}
 }
 
@@ -102,12 +117,12 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 		}
 		return http.StatusBadRequest, []byte(bodyBadRequest)
 	}
-	w.log(ctx, err)
+	w.log(ctx, "request failed", err)
 	return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
 }
 
-// log logs the cause of a 500, once. It is not an error of the server if the client hung up before.
-func (w errorWriter) log(ctx context.Context, err error) {
+// log logs the cause of a 500 or of an aborted response, once. It is not an error of the server if the client hung up before.
+func (w errorWriter) log(ctx context.Context, event string, err error) {
 	x := exchangeOf(ctx)
 	if _, ok := errors.AsType[*contract.ResponseError](err); ok {
 		w.observer.Violation(x.operation, "response")
@@ -124,7 +139,7 @@ func (w errorWriter) log(ctx context.Context, err error) {
 	if x.hungUp() {
 		level = slog.LevelInfo
 	}
-	w.logger.LogAttrs(ctx, level, "request failed", attributes...)
+	w.logger.LogAttrs(ctx, level, event, attributes...)
 }
 
 // example returns the example body that the document declares for status, or fallback if there is none.
@@ -213,7 +228,8 @@ func validationError(violations []contract.Violation) []byte {
 	return body
 }
 
-// recoverPanic turns a panic into an error, so that the client gets the declared 500 and the log the stack.
+// recoverPanic turns a panic into an error, so that the client gets the declared 500 and the log the stack. It aborts a
+// response that has begun.
 func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
@@ -223,6 +239,10 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 				panic(cause) // net/http aborts the connection
 			default:
 				err = &panicError{cause: cause, stack: debug.Stack()}
+				if c.Response().Committed {
+					c.Error(err) // which logs it
+					panic(http.ErrAbortHandler)
+				}
 			}
 		}()
 		return next(c)

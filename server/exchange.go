@@ -28,6 +28,7 @@ type exchange struct {
 	failure       *authenticationError // why the request was not authenticated; nil otherwise
 	violations    []contract.Violation // of the request
 	body          *requestBody         // nil if the request announces none
+	aborted       bool                 // whether the server gave up after the client had received part of the response
 }
 
 type exchangeKey struct{}
@@ -59,8 +60,8 @@ type Observer interface {
 	// Prepare is called once, before all others, with the operations of the contract.
 	Prepare(operations []*contract.Operation)
 	// Begin is called when a request has been routed to operation, which is nil outside the contract. It returns the
-	// context of the request, and a function that is called with the status sent, or 499 if the client hung up, and the
-	// time taken. The method is one that HTTP defines, or "other", so that clients cannot choose it freely.
+	// context of the request, and a function that is called with the status sent, or 499 if the client hung up, or 500
+	// if the response was aborted, and the time taken. The method is one that HTTP defines, or "other", so that clients cannot choose it freely.
 	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration))
 	// Violation is called for each request, and for each response of this server, that violates the contract. The
 	// direction is "request" or "response".
@@ -111,8 +112,11 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 			// Deferred, because a response that is aborted half-way ends in a panic, which net/http expects.
 			defer func() {
 				duration, status := time.Since(start), c.Response().Status
-				if x.hungUp() {
+				switch {
+				case x.hungUp():
 					status = statusHungUp
+				case x.aborted: // the status that was sent promised too much
+					status = http.StatusInternalServerError
 				}
 				end(status, duration)
 				attributes := []slog.Attr{

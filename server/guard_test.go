@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -263,6 +266,64 @@ func TestAbortedHandlerEndsTheConnection(t *testing.T) {
 		}
 	}()
 	serveOnce(t, func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic(http.ErrAbortHandler) })
+}
+
+// An error after the client has received part of a streamed response is logged, counted as a 500, and ends the connection.
+func TestAbortedResponse(t *testing.T) {
+	var decoded map[string]any
+	if err := json.Unmarshal(api.Document, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	responses := decoded["paths"].(map[string]any)["/v1/api_key/{id}"].(map[string]any)["delete"].(map[string]any)["responses"].(map[string]any)
+	responses["200"] = map[string]any{"description": "", "content": map[string]any{"text/plain": map[string]any{}}}
+	document, err := json.Marshal(decoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fail := range map[string]func() error{
+		"error": func() error { return errors.New("cause") },
+		"panic": func() error { panic("cause") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+				return visit(func(w http.ResponseWriter) error {
+					w.Header().Set("Content-Type", "text/plain")
+					io.WriteString(w, "part")
+					http.NewResponseController(w).Flush()
+					return fail()
+				}), nil
+			}
+			var log bytes.Buffer
+			observer := new(witness)
+			options := Options{Keys: anybody{}, Observer: observer, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
+			handler, err := newHandler(document, wrongHandler{operation: stream}, options.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewServer(handler)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, server.URL+"/v1/api_key/"+apitype.NewUUID().String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", "Bearer x")
+			response, err := server.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if string(body) != "part" || err == nil {
+				t.Errorf("the client received %q, %v, want an error after the part", body, err)
+			}
+			server.Close() // waits for the handler
+			if line := lineOf(t, log.String()); line["status"] != 500. || !slices.Equal(observer.statuses, []int{500}) {
+				t.Errorf("logged %v, counted %v", line, observer.statuses)
+			}
+			if !regexp.MustCompile(`"level":"ERROR","msg":"response aborted".*"cause":"[^"]*cause"`).MatchString(log.String()) || strings.Count(log.String(), "ERROR") != 1 {
+				t.Errorf("logged\n%s", &log)
+			}
+		})
+	}
 }
 
 // No request meets a security scheme that is not implemented. One line at start names it.
