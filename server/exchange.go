@@ -119,16 +119,13 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 					status = http.StatusInternalServerError
 				}
 				end(status, duration)
-				attributes := []slog.Attr{
-					slog.String("request_id", x.requestID),
-					slog.String("method", method),
-					slog.Int("status", status),
-					slog.Int64("duration_us", duration.Microseconds()),
-				}
+				attributes := make([]slog.Attr, 0, 8)
+				attributes = append(attributes, slog.String("request_id", x.requestID), slog.String("method", method),
+					slog.Int("status", status), slog.Int64("duration_us", duration.Microseconds()))
 				if x.operation != nil {
 					attributes[1] = slog.String("operation", x.operation.ID)
 				}
-				attributes = append(attributes, x.details()...)
+				attributes = x.appendDetails(attributes)
 				if options.LogPeer {
 					attributes = append(attributes, slog.String("peer", peer(request)))
 				}
@@ -142,8 +139,8 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	}
 }
 
-// details returns what the log line of the request says about the caller and its mistakes.
-func (x *exchange) details() (attributes []slog.Attr) {
+// appendDetails appends what the log line of the request says about the caller and its mistakes.
+func (x *exchange) appendDetails(attributes []slog.Attr) []slog.Attr {
 	if x.authenticated {
 		attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
 	}

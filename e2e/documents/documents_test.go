@@ -297,7 +297,7 @@ func TestLogLine(t *testing.T) {
 	for _, row := range table(t, "attribute of `request`") {
 		documented = append(documented, code(row[0])...)
 	}
-	logged := map[string]any{"trace_id": "", "key": ""} // key: once stores recognise deleted keys
+	logged := map[string]any{"trace_id": ""}
 	for line := range strings.Lines(server.Log.String()) {
 		var decoded map[string]any
 		if err := json.Unmarshal([]byte(line), &decoded); err != nil {
@@ -307,8 +307,11 @@ func TestLogLine(t *testing.T) {
 			maps.Copy(logged, decoded)
 		}
 	}
-	for _, own := range []string{"time", "level", "msg"} {
-		delete(logged, own)
+	if logged["reason"] != "deleted" || logged["key"] != own.ID {
+		t.Errorf("the log does not name the deleted key %s:\n%s", own.ID, server.Log)
+	}
+	for _, every := range []string{"time", "level", "msg"} {
+		delete(logged, every)
 	}
 	got := slices.Sorted(maps.Keys(logged))
 	if slices.Sort(documented); !slices.Equal(documented, got) {
