@@ -9,7 +9,7 @@
 //	deploy      the container image, the manifests, the systemd unit, the alerts and the dashboard; releases are reproducible
 //	documents   the memory that docs/operations.md promises
 //	pipeline    documents that grow, of sixty operations, or invalid; docs/adding-an-operation.md executed
-//	program     the promises about deletes, on SQLite and PostgreSQL: kill -9, outages, rolling upgrades, many servers
+//	program     the promises about deletes, on SQLite and PostgreSQL: kill -9, flushes, outages, rolling upgrades, many servers
 //	store       server/store on PostgreSQL: conformance, deadlines, failover
 //	typescript  docs/clients.md executed with Node.js
 //
