@@ -39,7 +39,11 @@ func (w whole) List(ctx context.Context, filter store.Filter) iter.Seq2[apikey.K
 			return
 		}
 		keys := w.list(func(s stored) bool {
-			return (filter.Project == nil || s.key.ProjectID == *filter.Project) && (filter.Deleted || s.key.Deleted == nil)
+			since := !filter.DeletedAfter.IsZero()
+			return (filter.Project == nil || s.key.ProjectID == *filter.Project) && strings.Contains(s.key.Name, filter.Name) &&
+				(filter.ExpiresBefore.IsZero() || !s.key.ExpiresAt.IsZero() && s.key.ExpiresAt.Before(filter.ExpiresBefore)) &&
+				(since || filter.Deleted || s.key.Deleted == nil) &&
+				(!since || s.key.Deleted != nil && !s.key.Deleted.At.Before(filter.DeletedAfter))
 		})
 		slices.SortFunc(keys, func(a, b apikey.Key) int {
 			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.ID[:], b.ID[:]))

@@ -76,7 +76,7 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 		return err
 	}
 	defer to.Close()
-	copied, err := store.Copy(ctx, from, to)
+	copied, err := store.Copy(ctx, from, to, nil)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c *backupCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer keys.Close()
-	if err := keys.Backup(ctx, c.File); err != nil {
+	if err := keys.Backup(ctx, c.File, nil); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "backed up %s to %s\n", keys, c.File)

@@ -28,7 +28,7 @@ func TestCopyBetweenPostgres(t *testing.T) {
 	}
 	for _, url := range []string{process.SQLite(t), postgres.Database(t)} {
 		to := open(t, url)
-		if _, err := store.Copy(t.Context(), from, to); err != nil {
+		if _, err := store.Copy(t.Context(), from, to, nil); err != nil {
 			t.Error(err)
 		}
 		if got, want := storetest.Contents(t, to), storetest.Contents(t, from); got != want {
@@ -52,7 +52,7 @@ func TestCopyCompares(t *testing.T) {
 			exec1(t, direct(t, url), `CREATE FUNCTION garble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+body+` END $$`)
 			exec1(t, direct(t, url), `CREATE TRIGGER garble BEFORE INSERT ON api_keys FOR EACH ROW `+
 				`WHEN (NEW.name LIKE '% 7') EXECUTE FUNCTION garble()`)
-			if _, err := store.Copy(t.Context(), from, to); err == nil {
+			if _, err := store.Copy(t.Context(), from, to, nil); err == nil {
 				t.Error("the copy was accepted")
 			} else {
 				t.Log(err)

@@ -70,8 +70,15 @@ func TestPlans(t *testing.T) {
 	storetest.RunPlans(t, "postgres", url, direct(t, url))
 }
 
+func TestOperator(t *testing.T) {
+	storetest.RunOperator(t, func(t *testing.T) (*store.Store, string) {
+		url := postgres.Database(t)
+		return open(t, url), url
+	})
+}
+
 func TestBackupRefused(t *testing.T) {
-	err := open(t, postgres.Database(t)).Backup(t.Context(), filepath.Join(t.TempDir(), "copy"))
+	err := open(t, postgres.Database(t)).Backup(t.Context(), filepath.Join(t.TempDir(), "copy"), nil)
 	if err == nil || !strings.Contains(err.Error(), "pg_dump") {
 		t.Errorf("of PostgreSQL: %v, want the name of the tool for it", err)
 	}
@@ -413,7 +420,7 @@ func TestPostgresHosts(t *testing.T) {
 	}
 	original := open(t, first.URL)
 	key, secret := storetest.Create(t, original, apitype.NewUUID())
-	if _, err := store.Copy(t.Context(), original, open(t, second.URL)); err != nil {
+	if _, err := store.Copy(t.Context(), original, open(t, second.URL), nil); err != nil {
 		t.Fatal(err)
 	}
 

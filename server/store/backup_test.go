@@ -44,7 +44,7 @@ func TestBackup(t *testing.T) {
 			return true
 		})
 		file := filepath.Join(t.TempDir(), name)
-		if err := s.Backup(t.Context(), file); err != nil {
+		if err := s.Backup(t.Context(), file, nil); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(file)
@@ -96,19 +96,31 @@ func TestBackupRefused(t *testing.T) {
 	if err := os.WriteFile(existing, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Backup(t.Context(), existing); !errors.Is(err, fs.ErrExist) {
+	if err := s.Backup(t.Context(), existing, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a file: %v, want fs.ErrExist", err)
 	}
 	if content, _ := os.ReadFile(existing); string(content) != "precious" {
 		t.Errorf("the file now holds %q", content)
 	}
-	if err := s.Backup(t.Context(), filepath.Join(folder, "missing", "copy")); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Backup(t.Context(), filepath.Join(folder, "missing", "copy"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("into a missing folder: %v, want fs.ErrNotExist", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Backup(ctx, filepath.Join(folder, "copy")); !errors.Is(err, context.Canceled) {
+	if err := s.Backup(ctx, filepath.Join(folder, "copy"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a cancelled context: %v, want context.Canceled", err)
+	}
+	// Ended while it runs: the first report comes when the copy has begun.
+	ctx, cancel = context.WithCancel(t.Context())
+	if err := s.Backup(ctx, filepath.Join(folder, "copy"), func(done, total int64) {
+		if done > total || total == 0 {
+			t.Errorf("%d bytes of %d are done", done, total)
+		}
+		cancel()
+	}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled while it runs: %v, want context.Canceled", err)
+	} else if err == nil { // it was faster
+		os.Remove(filepath.Join(folder, "copy"))
 	}
 	if entries, _ := os.ReadDir(folder); len(entries) != 1 {
 		t.Errorf("a refused backup left something: %v", entries)

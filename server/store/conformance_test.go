@@ -40,3 +40,10 @@ func TestPlans(t *testing.T) {
 	open(t, url)
 	storetest.RunPlans(t, "sqlite", url, raw(t, strings.TrimPrefix(url, "sqlite:")))
 }
+
+func TestOperator(t *testing.T) {
+	storetest.RunOperator(t, func(t *testing.T) (*store.Store, string) {
+		url := sqlite(t)
+		return open(t, url), url
+	})
+}

@@ -28,16 +28,16 @@ type Copied struct{ Keys, Tombstones int }
 
 // Copy copies all keys and tombstones from one store to another, which must be empty. It copies all of them or, on an
 // error, none. Before it commits, it compares every row with its original. Copy reads a snapshot of the source: stop the
-// servers on it first, because later deletes are not copied.
-func Copy(ctx context.Context, from, to *Store) (Copied, error) {
-	copied, err := copyKeys(ctx, from, to)
+// servers on it first, because later deletes are not copied. Each row counts twice in progress: copied, and compared.
+func Copy(ctx context.Context, from, to *Store, progress Progress) (Copied, error) {
+	copied, err := copyKeys(ctx, from, to, progress)
 	if err != nil {
 		return Copied{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
 	return copied, nil
 }
 
-func copyKeys(ctx context.Context, from, to *Store) (copied Copied, err error) {
+func copyKeys(ctx context.Context, from, to *Store, progress Progress) (copied Copied, err error) {
 	for _, s := range []*Store{from, to} {
 		version, err := s.SchemaVersion(ctx)
 		if err != nil {
@@ -67,16 +67,22 @@ func copyKeys(ctx context.Context, from, to *Store) (copied Copied, err error) {
 	if !empty {
 		return copied, ErrNotEmpty
 	}
-	if copied, err = insertAll(ctx, source, target); err != nil {
+	var total int64
+	if err := source.QueryRowContext(ctx, `SELECT count(*) FROM api_keys`).Scan(&total); err != nil {
 		return copied, err
 	}
-	if err := compareAll(ctx, source, target); err != nil {
+	copiedRows := func(rows int64) { progress.report(rows, 2*total) }
+	if copied, err = insertAll(ctx, source, target, copiedRows); err != nil {
+		return copied, err
+	}
+	comparedRows := func(rows int64) { progress.report(total+rows, 2*total) }
+	if err := compareAll(ctx, source, target, comparedRows); err != nil {
 		return copied, err
 	}
 	return copied, target.Commit()
 }
 
-func insertAll(ctx context.Context, source, target *sql.Tx) (copied Copied, err error) {
+func insertAll(ctx context.Context, source, target *sql.Tx, report func(rows int64)) (copied Copied, err error) {
 	full, err := target.PrepareContext(ctx, insertSQL(copyBatch))
 	if err != nil {
 		return copied, err
@@ -84,7 +90,7 @@ func insertAll(ctx context.Context, source, target *sql.Tx) (copied Copied, err 
 	defer full.Close()
 	var args []any
 	var rows int
-	err = eachRecord(ctx, source, func(r record) error {
+	err = eachRecord(ctx, source, report, func(r record) error {
 		if r.deletedAt.Valid {
 			copied.Tombstones++
 		} else {
@@ -125,13 +131,13 @@ func insertSQL(rows int) string {
 }
 
 // compareAll compares each row of the source with that of the target.
-func compareAll(ctx context.Context, source, target *sql.Tx) error {
+func compareAll(ctx context.Context, source, target *sql.Tx, report func(rows int64)) error {
 	originals, err := source.QueryContext(ctx, copySQL)
 	if err != nil {
 		return err
 	}
 	defer originals.Close()
-	err = eachRecord(ctx, target, func(got record) error {
+	err = eachRecord(ctx, target, report, func(got record) error {
 		if !originals.Next() {
 			return errors.Join(originals.Err(), fmt.Errorf("the target has key %s, the source does not", got.id))
 		}
@@ -169,19 +175,23 @@ func scanRecord(rows *sql.Rows) (r record, err error) {
 	return r, err
 }
 
-func eachRecord(ctx context.Context, tx *sql.Tx, visit func(record) error) error {
+// eachRecord visits all rows in the order of their ids, and reports their number after each batch.
+func eachRecord(ctx context.Context, tx *sql.Tx, report func(rows int64), visit func(record) error) error {
 	rows, err := tx.QueryContext(ctx, copySQL)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for visited := int64(1); rows.Next(); visited++ {
 		r, err := scanRecord(rows)
 		if err != nil {
 			return err
 		}
 		if err := visit(r); err != nil {
 			return err
+		}
+		if visited%copyBatch == 0 {
+			report(visited)
 		}
 	}
 	return rows.Err()

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
@@ -145,4 +147,19 @@ func checkMigrations(t *testing.T, engine string, files fstest.MapFS) error {
 		previous = max(oldest, 1)
 	}
 	return nil
+}
+
+// TestStatements looks for the statements of this program among those that later migrations have to keep working.
+func TestStatements(t *testing.T) {
+	recorded, err := storetest.Statements("sqlite", store.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, at := apitype.UUID{}, time.Unix(0, 0)
+	for _, statement := range store.SQL(store.Filter{}, store.Filter{Deleted: true}, store.Filter{Project: &project}, store.Filter{DeletedAfter: at},
+		store.Filter{Project: &project, Name: "n", ExpiresBefore: at}) {
+		if !slices.ContainsFunc(recorded, func(s storetest.Statement) bool { return s.SQL == statement }) {
+			t.Errorf("storetest/testdata/statements.json lacks\n%s", statement)
+		}
+	}
 }

@@ -131,7 +131,7 @@ func (e *postgresEngine) lost(err error) bool {
 }
 
 // backup implements engine.
-func (e *postgresEngine) backup(context.Context, string) error {
+func (e *postgresEngine) backup(context.Context, string, Progress) error {
 	return errors.New("back up PostgreSQL with pg_dump: this command is for the embedded store")
 }
 

@@ -544,7 +544,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 	}
 	for name, prepare := range map[string]func(t *testing.T, path string){
 		"backup": func(t *testing.T, path string) {
-			if err := running.Backup(t.Context(), path); err != nil {
+			if err := running.Backup(t.Context(), path, nil); err != nil {
 				t.Fatal(err)
 			}
 		},

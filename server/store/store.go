@@ -53,6 +53,15 @@ const (
 	listOrderSQL = ` ORDER BY created_at, id`
 )
 
+// The conditions of Filter. %d is the number of the argument.
+const (
+	projectSQL       = `project_id = $%d`
+	nameSQL          = `replace(name, $%d, '') <> name` // contains: LIKE ignores case on SQLite only, and has wildcards
+	expiresBeforeSQL = `expires_at < $%d`
+	deletedAfterSQL  = `deleted_at >= $%d`
+	notDeletedSQL    = `deleted_at IS NULL`
+)
+
 // Options of Open.
 type Options struct {
 	// Migrate brings the schema up to date, and creates the SQLite file if there is none. Without it Open rejects a schema
@@ -85,7 +94,7 @@ type engine interface {
 	// lost reports whether a statement failed because its connection was lost, and discards such connections.
 	lost(err error) bool
 	inspect(ctx context.Context) (Inspection, error)
-	backup(ctx context.Context, file string) error
+	backup(ctx context.Context, file string, progress Progress) error
 	stats() []PoolStats
 	close() error
 }
@@ -200,29 +209,49 @@ func (s *Store) Delete(ctx context.Context, project, id apitype.UUID, deletion a
 	return nil
 }
 
-// Filter selects the keys that List returns.
+// Filter selects the keys that List returns. Zero fields select nothing less.
 type Filter struct {
-	Project *apitype.UUID // nil: of every project
-	Deleted bool          // include tombstones
+	Project       *apitype.UUID
+	Name          string    // the name contains it
+	ExpiresBefore time.Time // the key expires, or has expired, before
+	Deleted       bool      // include tombstones
+	DeletedAfter  time.Time // only tombstones, of keys deleted at that time or later
+}
+
+// query returns the statement that List runs, and its arguments.
+func (f Filter) query() (query string, args []any) {
+	var conditions []string
+	where := func(condition string, arg any) {
+		args = append(args, arg)
+		conditions = append(conditions, fmt.Sprintf(condition, len(args)))
+	}
+	if f.Project != nil {
+		where(projectSQL, f.Project.String())
+	}
+	if f.Name != "" {
+		where(nameSQL, f.Name)
+	}
+	if !f.ExpiresBefore.IsZero() {
+		where(expiresBeforeSQL, f.ExpiresBefore.UnixMicro())
+	}
+	if !f.DeletedAfter.IsZero() {
+		where(deletedAfterSQL, f.DeletedAfter.UnixMicro())
+	} else if !f.Deleted {
+		conditions = append(conditions, notDeletedSQL)
+	}
+	query = listSQL
+	if len(conditions) > 0 {
+		query += " WHERE " + strings.Join(conditions, " AND ")
+	}
+	return query + listOrderSQL, args
 }
 
 // List returns the keys that match filter, oldest first, as they are read from the database. It ends with the first
 // error.
 func (s *Store) List(ctx context.Context, filter Filter) iter.Seq2[apikey.Key, error] {
-	var conditions []string
-	var args []any
-	if filter.Project != nil {
-		conditions, args = append(conditions, "project_id = $1"), append(args, filter.Project.String())
-	}
-	if !filter.Deleted {
-		conditions = append(conditions, "deleted_at IS NULL")
-	}
-	query := listSQL
-	if len(conditions) > 0 {
-		query += " WHERE " + strings.Join(conditions, " AND ")
-	}
+	query, args := filter.query()
 	return func(yield func(apikey.Key, error) bool) {
-		rows, err := s.read.QueryContext(ctx, query+listOrderSQL, args...)
+		rows, err := s.read.QueryContext(ctx, query, args...)
 		if err != nil {
 			yield(apikey.Key{}, s.fail("list keys", err))
 			return

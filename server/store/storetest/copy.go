@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -79,7 +80,26 @@ func RunCopy(t *testing.T, open func(t *testing.T) *store.Store) {
 				t.Fatal(err)
 			}
 			to := open(t)
-			copied, err := store.Copy(t.Context(), from, to)
+			if size.keys > 500 { // it can be interrupted while it copies, and while it compares
+				for _, done := range []int64{500, int64(size.keys) + 500} {
+					ctx, cancel := context.WithCancel(t.Context())
+					_, err := store.Copy(ctx, from, to, func(n, total int64) {
+						if total != 2*int64(size.keys) {
+							t.Errorf("%d is reported of a total of %d", n, total)
+						}
+						if n == done {
+							cancel()
+						}
+					})
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("interrupted at %d: %v, want context.Canceled", done, err)
+					}
+					if left := Contents(t, to); left != "" {
+						t.Errorf("interrupted at %d it left\n%.1000s", done, left)
+					}
+				}
+			}
+			copied, err := store.Copy(t.Context(), from, to, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +127,7 @@ func RunCopy(t *testing.T, open func(t *testing.T) *store.Store) {
 					t.Fatal(err)
 				}
 				defer from.Close()
-				if _, err := store.Copy(t.Context(), from, to); !errors.Is(err, store.ErrNotEmpty) {
+				if _, err := store.Copy(t.Context(), from, to, nil); !errors.Is(err, store.ErrNotEmpty) {
 					t.Errorf("a second copy: %v, want ErrNotEmpty", err)
 				}
 				if got := Contents(t, to); got != want {
@@ -216,7 +236,7 @@ func RunNewerSchema(t *testing.T, url string, serving *store.Store, db *sql.DB) 
 			t.Error(err)
 		}
 		// It would leave out the new column.
-		if _, err := store.Copy(t.Context(), s, s); !errors.Is(err, store.ErrNewerSchema) {
+		if _, err := store.Copy(t.Context(), s, s, nil); !errors.Is(err, store.ErrNewerSchema) {
 			t.Errorf("copy: %v, want ErrNewerSchema", err)
 		}
 	}

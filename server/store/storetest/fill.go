@@ -24,11 +24,7 @@ func Fill(t testing.TB, url string, n int) {
 		query = columns + `WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < $1) ` +
 			`SELECT ` + id + `, ` + id + `, ` + id + `, 'filled', 'abcd', i, randomblob(32) FROM count`
 	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := connect(t, driver, source)
 	if _, err := db.ExecContext(t.Context(), query, n); err != nil {
 		t.Fatal(err)
 	}
@@ -37,4 +33,29 @@ func Fill(t testing.TB, url string, n int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// FillTombstones is Fill with tombstones, of keys deleted in 1970. The store has no live key afterwards.
+func FillTombstones(t testing.TB, url string, n int) {
+	t.Helper()
+	Fill(t, url, n)
+	driver, source := "pgx", url
+	if path, found := strings.CutPrefix(url, "sqlite:"); found {
+		driver, source = "sqlite", path
+	}
+	const query = `UPDATE api_keys SET deleted_at = created_at, deleted_by = id, deleted_request_id = 'filled', ` +
+		`deleted_fingerprint = substr(secret_hash, 1, 8), secret_hash = NULL WHERE deleted_at IS NULL`
+	if _, err := connect(t, driver, source).ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func connect(t testing.TB, driver, source string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }

@@ -375,6 +375,8 @@ func testList(t *testing.T, s Store) {
 		}
 		return slices.Compare(a.ID[:], b.ID[:])
 	})
+	stored[0].Name, stored[3].Name, stored[5].Name = "billing 100%_", "Billing", "old billing"
+	stored[2].ExpiresAt, stored[4].ExpiresAt = start.Add(time.Hour), start.Add(time.Hour+time.Microsecond)
 	for _, i := range []int{3, 0, 5, 1, 4, 2} {
 		if err := s.Create(t.Context(), stored[i], apikey.NewSecret().Hash()); err != nil {
 			t.Fatal(err)
@@ -398,6 +400,14 @@ func testList(t *testing.T, s Store) {
 		{"all of a project", store.Filter{Project: &project, Deleted: true}, []int{0, 1, 2, 3}},
 		{"of another project", store.Filter{Project: &other, Deleted: true}, []int{4, 5}},
 		{"of an unknown project", store.Filter{Project: &unknown, Deleted: true}, nil},
+		{"with a name", store.Filter{Name: "billing"}, []int{0, 5}},
+		{"with a name that is a pattern elsewhere", store.Filter{Name: "%_"}, []int{0}},
+		{"with a name, of a project", store.Filter{Name: "billing", Project: &other}, []int{5}},
+		{"that expire", store.Filter{ExpiresBefore: start.Add(time.Hour + time.Microsecond)}, []int{2}},
+		{"that expire, none", store.Filter{ExpiresBefore: start.Add(time.Hour)}, nil},
+		{"deleted since", store.Filter{DeletedAfter: deletion.At}, []int{1}},
+		{"deleted since, of a project", store.Filter{DeletedAfter: deletion.At, Project: &project, Deleted: true}, []int{1}},
+		{"deleted since, none", store.Filter{DeletedAfter: deletion.At.Add(time.Microsecond)}, nil},
 	} {
 		got := list(t, s, test.filter)
 		if len(got) != len(test.want) {

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+)
+
+// The SQL of what operators do at the database.
+const (
+	getSQL = listSQL + ` WHERE id = $1`
+
+	// One statement replaces the hash, so that the old secret is rejected from the moment the new one is accepted.
+	rotateSQL = `UPDATE api_keys SET secret_hash = $1, last_four_digits = $2 WHERE id = $3 AND deleted_at IS NULL`
+
+	// A purge walks through the ids in batches of purgeBatch rows, tombstones or not, so that each statement is short
+	// whatever it finds.
+	countPurgeSQL = `SELECT count(*) FROM api_keys WHERE deleted_at < $1`
+	batchEndSQL   = `SELECT id FROM api_keys WHERE id >= $1 ORDER BY id LIMIT 1 OFFSET $2`
+	purgeSQL      = `DELETE FROM api_keys WHERE id >= $1 AND id <= $2 AND deleted_at < $3`
+)
+
+// Rotate replaces the secret of the live key id by the one with that hash and last four digits. The error is
+// apikey.ErrNotFound if there is no such live key.
+func (s *Store) Rotate(ctx context.Context, id apitype.UUID, hash apikey.Hash, lastFour string) error {
+	result, err := s.write.ExecContext(ctx, rotateSQL, hash[:], lastFour, id.String())
+	if err != nil {
+		return s.fail("rotate key", err)
+	}
+	switch rows, err := result.RowsAffected(); {
+	case err != nil:
+		return s.fail("rotate key", err)
+	case rows == 0:
+		return apikey.ErrNotFound
+	}
+	return nil
+}
+
+// Get returns the key id, deleted or not, or apikey.ErrNotFound.
+func (s *Store) Get(ctx context.Context, id apitype.UUID) (apikey.Key, error) {
+	var found row
+	err := s.read.QueryRowContext(ctx, getSQL, id.String()).Scan(found.columns()...)
+	switch {
+	case err == nil:
+		return found.key()
+	case errors.Is(err, sql.ErrNoRows):
+		return apikey.Key{}, apikey.ErrNotFound
+	}
+	return apikey.Key{}, s.fail("get key", err)
+}
+
+// purgeBatch is the number of rows that a transaction of Purge looks at. On SQLite a transaction holds up the deletes of
+// servers for milliseconds.
+const purgeBatch = 1000
+
+// CountTombstones returns the number of tombstones of keys that were deleted before that time.
+func (s *Store) CountTombstones(ctx context.Context, before time.Time) (count int64, err error) {
+	if err := s.read.QueryRowContext(ctx, countPurgeSQL, before.UnixMicro()).Scan(&count); err != nil {
+		return 0, s.fail("count tombstones", err)
+	}
+	return count, nil
+}
+
+// Purge removes the tombstones of keys that were deleted before that time, and returns their number. Each batch is a
+// transaction of its own, so servers go on meanwhile, and what is purged stays purged if Purge ends early. It then returns
+// the number of tombstones known to be purged, together with the error.
+func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) (purged int64, err error) {
+	total, err := s.CountTombstones(ctx, before)
+	if err != nil {
+		return 0, err
+	}
+	first := apitype.UUID{}.String()
+	for end := ""; end != largestID; first = end {
+		err := s.read.QueryRowContext(ctx, batchEndSQL, first, purgeBatch-1).Scan(&end)
+		if errors.Is(err, sql.ErrNoRows) {
+			end, err = largestID, nil
+		}
+		if err != nil {
+			return purged, s.fail("purge tombstones", err)
+		}
+		result, err := s.write.ExecContext(ctx, purgeSQL, first, end, before.UnixMicro())
+		if err != nil {
+			return purged, s.fail("purge tombstones", err)
+		}
+		rows, err := result.RowsAffected()
+		if err != nil {
+			return purged, s.fail("purge tombstones", err)
+		}
+		purged += rows
+		progress.report(purged, total)
+	}
+	return purged, nil
+}
+
+// largestID is not less than any id.
+const largestID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+// Progress is told how much of a long operation is done. It is called from time to time, by one goroutine at a time. It
+// may be nil.
+type Progress func(done, total int64)
+
+func (p Progress) report(done, total int64) {
+	if p != nil {
+		p(done, total)
+	}
+}
