@@ -88,6 +88,9 @@ func (w errorWriter) answer(err error, c echo.Context) (status int, body []byte)
 	case errors.Is(err, errForbidden):
 		header.Set(echo.HeaderWWWAuthenticate, `Bearer error="insufficient_scope"`)
 		return http.StatusForbidden, example(operation, http.StatusForbidden, bodyForbidden)
+	case errors.Is(err, errOverloaded):
+		header.Set(echo.HeaderRetryAfter, "1")
+		return http.StatusInternalServerError, example(operation, http.StatusInternalServerError, bodyInternal)
 	case errors.Is(err, apikey.ErrNotFound):
 		return http.StatusNotFound, example(operation, http.StatusNotFound, bodyNotFound)
 	case isRouting && operation == nil && routing.Code == http.StatusNotFound:

@@ -66,6 +66,8 @@ type Observer interface {
 	// Violation is called for each request, and for each response of this server, that violates the contract. The
 	// direction is "request" or "response".
 	Violation(operation *contract.Operation, direction string)
+	// Shed is called for each request that is not served because too many are in flight.
+	Shed()
 	// AuthenticationFailed is called for each request without a valid key. The reason is missing, malformed, unknown,
 	// expired or deleted.
 	AuthenticationFailed(reason string)
@@ -80,6 +82,7 @@ func (noObserver) Begin(ctx context.Context, _ *contract.Operation, _ string, _ 
 func (noObserver) Prepare([]*contract.Operation)         {}
 func (noObserver) Violation(*contract.Operation, string) {}
 func (noObserver) AuthenticationFailed(string)           {}
+func (noObserver) Shed()                                 {}
 
 // observe assigns the request its id and deadline. When the request has been answered it writes the log line and
 // notifies the observer.
@@ -88,6 +91,7 @@ func (noObserver) AuthenticationFailed(string)           {}
 // been executed, and costs PostgreSQL its connection. So a request that has begun is carried out, whoever waits for it.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	peer := peerExtractor(options.TrustedProxies)
+	inFlight := inFlight{limit: int64(options.MaxInFlight)}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
@@ -131,6 +135,14 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				}
 				options.Logger.LogAttrs(ctx, slog.LevelInfo, "request", attributes...)
 			}()
+			if x.operation != nil {
+				if !inFlight.admit() {
+					inFlight.shed(ctx, options)
+					c.Error(errOverloaded)
+					return nil
+				}
+				defer inFlight.release()
+			}
 			if err := next(c); err != nil {
 				c.Error(err)
 			}

@@ -49,6 +49,7 @@ func (w *witness) Violation(operation *contract.Operation, direction string) {
 }
 
 func (w *witness) AuthenticationFailed(reason string) { w.reasons = append(w.reasons, reason) }
+func (w *witness) Shed()                              {}
 
 // However a request ends, the observer is notified once, and the log has one line.
 func TestObserver(t *testing.T) {

@@ -29,6 +29,7 @@ type limits struct {
 	idle        time.Duration // between two requests
 	headerBytes int
 	connections int
+	inFlight    int // requests in the handler
 }
 
 var defaultLimits = limits{
@@ -38,6 +39,7 @@ var defaultLimits = limits{
 	idle:        2 * time.Minute,
 	headerBytes: 128 << 10,
 	connections: 2048,
+	inFlight:    512,
 }
 
 func newAPIServer(handler http.Handler, l limits, conns *connections, logger *slog.Logger) *http.Server {

@@ -31,6 +31,7 @@ type serveCommand struct {
 	LogPeer         toggle `help:"Log the IP address of each client."`
 	TrustedProxies  string `placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed with --log-peer."`
 	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
+	MaxInFlight     string `default:"512" placeholder:"NUMBER" help:"Maximum of requests served at the same time; more are answered with 500 and Retry-After. Default: ${default}."`
 	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500. Default: ${default}."`
 	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one. Default: ${default}."`
 	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests in flight may take to finish after that. Default: ${default}."`
@@ -69,6 +70,7 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 		s.adminAddr = wrong.address("admin-addr", c.AdminAddr)
 	}
 	s.limits.connections = wrong.positive("max-connections", c.MaxConnections)
+	s.limits.inFlight = wrong.positive("max-in-flight", c.MaxInFlight)
 	s.limits.request = wrong.duration("request-timeout", c.RequestTimeout)
 	c.databaseFlags.check(&wrong)
 	c.tlsFlags.check(&wrong)
@@ -132,8 +134,8 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 	conns := newConnections(s.limits.connections)
 	options := server.Options{
 		Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
-		UnreadBody: conns.giveWay,
-		LogPeer:    s.logPeer, TrustedProxies: s.trustedProxies,
+		MaxInFlight: s.limits.inFlight, UnreadBody: conns.giveWay,
+		LogPeer: s.logPeer, TrustedProxies: s.trustedProxies,
 	}
 	if s.docs {
 		if options.Pages, err = docs.Pages(); err != nil {

@@ -20,6 +20,7 @@ var buckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .2
 type metrics struct {
 	registry   *prometheus.Registry
 	inFlight   prometheus.Gauge
+	shed       prometheus.Counter
 	requests   *prometheus.CounterVec
 	durations  *prometheus.HistogramVec
 	violations *prometheus.CounterVec
@@ -33,6 +34,10 @@ func newMetrics(build Build) *metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "diga_http_requests_in_flight",
 			Help: "Requests being served.",
+		}),
+		shed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "diga_http_requests_shed_total",
+			Help: "Requests answered with 500 and Retry-After because of --max-in-flight.",
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "diga_http_requests_total",
@@ -74,7 +79,7 @@ func newMetrics(build Build) *metrics {
 		},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.inFlight, m.requests, m.durations, m.violations, m.failures, m.store, info,
+	m.registry.MustRegister(m.inFlight, m.shed, m.requests, m.durations, m.violations, m.failures, m.store, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -114,6 +119,9 @@ func (m *metrics) Violation(operation *contract.Operation, direction string) {
 
 // AuthenticationFailed implements server.Observer.
 func (m *metrics) AuthenticationFailed(reason string) { m.failures.WithLabelValues(reason).Inc() }
+
+// Shed implements server.Observer.
+func (m *metrics) Shed() { m.shed.Inc() }
 
 func operationLabel(operation *contract.Operation) string {
 	if operation == nil {
