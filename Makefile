@@ -60,13 +60,9 @@ breaking: ## fail if a change since the last release, or since BASE=, breaks use
 release-check: ## say whether the next release may be called VERSION=vX.Y.Z
 	@$(GO) -C tools run ./changes allow $(VERSION)
 
-SHORT ?= -short
-COUNT ?= 3
-bench: ## run the benchmarks COUNT= times and summarise them; SHORT= adds those with a million keys, which take some minutes
-	@mkdir -p bin
-	$(GO) test -run '^$$' -bench . -benchmem $(SHORT) -count $(COUNT) -timeout 2h ./... >bin/bench.txt || { cat bin/bench.txt; exit 1; }
-	$(GO) -C e2e test -tags proof -run '^$$' -bench . -benchmem $(SHORT) -count $(COUNT) -timeout 2h ./program ./store >>bin/bench.txt || { cat bin/bench.txt; exit 1; }
-	$(TOOL) benchstat bin/bench.txt
+ROUNDS ?= 5
+bench: ## measure the figures of docs/benchmarks.md ROUNDS= times, print them, and write its table and pictures
+	@$(GO) -C tools run ./bench .. $(ROUNDS)
 
 # A binary depends on the sources, the Go toolchain and these two texts, and on nothing else of the machine or the folder
 # that builds it. In a source archive, which has no git, name them: make release VERSION=v1.2.3 REVISION=...
