@@ -54,7 +54,7 @@ func copyKeys(ctx context.Context, from, to *Store, progress Progress) (copied C
 		return copied, err
 	}
 	defer source.Rollback()
-	target, err := to.write.BeginTx(ctx, nil)
+	target, err := to.engine.begin(ctx)
 	if err != nil {
 		return copied, err
 	}

@@ -51,14 +51,14 @@ func TestPragmas(t *testing.T) {
 		`PRAGMA query_only`:   "0",
 	} {
 		var got string
-		if err := s.write.QueryRow(query).Scan(&got); err != nil || got != want {
+		if err := s.engine.(*sqliteEngine).write.QueryRow(query).Scan(&got); err != nil || got != want {
 			t.Errorf("the writer's %s is %q, %v; want %q", query, got, err, want)
 		}
 	}
 	if _, err := s.read.Exec(`DELETE FROM api_keys`); err == nil {
 		t.Error("a reading connection wrote")
 	}
-	if n := s.write.Stats().MaxOpenConnections; n != 1 {
+	if n := s.engine.(*sqliteEngine).write.Stats().MaxOpenConnections; n != 1 {
 		t.Errorf("%d connections may write, want 1", n)
 	}
 }

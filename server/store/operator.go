@@ -27,11 +27,7 @@ const (
 // Rotate replaces the secret of the live key id by the one with that hash and last four digits. The error is
 // apikey.ErrNotFound if there is no such live key.
 func (s *Store) Rotate(ctx context.Context, id apitype.UUID, hash apikey.Hash, lastFour string) error {
-	result, err := s.write.ExecContext(ctx, rotateSQL, hash[:], lastFour, id.String())
-	if err != nil {
-		return s.fail("rotate key", err)
-	}
-	switch rows, err := result.RowsAffected(); {
+	switch rows, err := s.exec(ctx, rotateSQL, hash[:], lastFour, id.String()); {
 	case err != nil:
 		return s.fail("rotate key", err)
 	case rows == 0:
@@ -82,11 +78,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}
-		result, err := s.write.ExecContext(ctx, purgeSQL, first, end, before.UnixMicro())
-		if err != nil {
-			return purged, s.fail("purge tombstones", err)
-		}
-		rows, err := result.RowsAffected()
+		rows, err := s.exec(ctx, purgeSQL, first, end, before.UnixMicro())
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,20 +33,30 @@ const (
 	// tableLockTimeout is how long a statement of a migration waits for the lock of a table.
 	tableLockTimeout = "1s"
 
-	// synchronousCommitSQL makes commits durable where the server or the role is configured otherwise. It keeps stronger
-	// settings, which wait for standbys.
-	synchronousCommitSQL = `SELECT set_config('synchronous_commit', 'on', false) ` +
-		`WHERE current_setting('synchronous_commit') IN ('off', 'local')`
+	// durableSQL is a condition that always holds, and makes the transaction commit durably where the server, the database
+	// or the role is configured otherwise. It keeps stronger settings, which wait for standbys. It is part of the statement
+	// and not a setting of the session, because that would go to other clients of a pooler, and a configuration reload
+	// changes the setting of open connections.
+	durableSQL = `CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_write', 'remote_apply') THEN true ` +
+		`ELSE set_config('synchronous_commit', 'on', true) = 'on' END`
+
+	durableDeleteSQL = deleteSQL + ` AND ` + durableSQL
 )
 
 // errReadOnly means that the server accepts no writes: it is a standby, or a primary that was demoted.
 var errReadOnly = errors.New("the server is read-only")
 
+// errStandby means that the server has the state of some time ago: a key that was deleted may still be live there.
+var errStandby = errors.New("the server is a standby, where deleted keys may still be live; name the primary, or all hosts, in the URL")
+
 // postgresEngine is a database that several servers share. db lends connections of pool, which is pgx's own pool.
 type postgresEngine struct {
-	name string
-	pool *pgxpool.Pool
-	db   *sql.DB
+	name     string
+	pool     *pgxpool.Pool
+	db       *sql.DB
+	readOnly bool
+	mode     pgx.QueryExecMode // of the statements of each request
+	pooler   atomic.Bool       // connections lead to a pooler
 }
 
 func openPostgres(ctx context.Context, url string, options Options) (*Store, error) {
@@ -53,15 +64,16 @@ func openPostgres(ctx context.Context, url string, options Options) (*Store, err
 	if err != nil {
 		return nil, err
 	}
-	if options.ReadOnly {
-		// Not a parameter of the connection, because target_session_attrs would then take the server for a standby.
-		durable := config.AfterConnect
-		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.PgConn().Exec(ctx, `SET default_transaction_read_only = on`).ReadAll()
-			return errors.Join(err, durable(ctx, conn))
-		}
+	e := &postgresEngine{
+		name:     postgresName(config.ConnConfig),
+		readOnly: options.ReadOnly,
+		mode:     config.ConnConfig.DefaultQueryExecMode,
 	}
-	e := &postgresEngine{name: postgresName(config.ConnConfig)}
+	if e.mode == pgx.QueryExecModeCacheStatement {
+		// Prepared statements are for requests. Everything else is rare, and works with a pooler from the first statement on.
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	config.ConnConfig.ValidateConnect = e.validate(config.ConnConfig.ValidateConnect, !strings.Contains(url, "target_session_attrs="))
 	if e.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, e.explain(err)
 	}
@@ -70,7 +82,34 @@ func openPostgres(ctx context.Context, url string, options Options) (*Store, err
 		_ = e.close() // the first error counts
 		return nil, e.explain(err)
 	}
-	return &Store{name: e.name, read: e.db, write: e.db, engine: e}, nil
+	return &Store{name: e.name, read: e.db, engine: e}, nil
+}
+
+// validate returns the check of each new connection. Unless the store is read-only it rejects a standby and, if readWrite
+// is set, a server that accepts no writes, so that the next host is tried. Then it calls next, which is nil unless the URL
+// has target_session_attrs.
+func (e *postgresEngine) validate(next pgconn.ValidateConnectFunc, readWrite bool) pgconn.ValidateConnectFunc {
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		const query = `SELECT pg_backend_pid(), pg_is_in_recovery(), current_setting('transaction_read_only')`
+		results, err := conn.Exec(ctx, query).ReadAll()
+		if err != nil {
+			return err
+		}
+		row := results[0].Rows[0]
+		// A pooler announces a process of its own invention, because the server changes with each transaction.
+		if string(row[0]) != strconv.FormatUint(uint64(conn.PID()), 10) {
+			e.pooler.Store(true)
+		}
+		switch {
+		case !e.readOnly && string(row[1]) == "t":
+			return errStandby
+		case !e.readOnly && readWrite && string(row[2]) == "on":
+			return errReadOnly
+		case next != nil:
+			return next(ctx, conn)
+		}
+		return nil
+	}
 }
 
 // prepare checks the schema, and migrates it if migrate is set.
@@ -88,33 +127,62 @@ func (e *postgresEngine) prepare(ctx context.Context, migrate bool) error {
 	return e.migrate(ctx)
 }
 
+// requestMode returns how the statements of a request are sent. Direct connections prepare each statement once, which makes
+// it several times as fast (BenchmarkAuthenticate). Behind a pooler the next statement may reach a server that has not
+// prepared it, and prepared statements stay behind for other clients.
+func (e *postgresEngine) requestMode() pgx.QueryExecMode {
+	if e.mode == pgx.QueryExecModeCacheStatement && e.pooler.Load() {
+		return pgx.QueryExecModeCacheDescribe
+	}
+	return e.mode
+}
+
 // authenticate implements engine. Like delete it bypasses database/sql, which doubles the overhead of pgx
-// (BenchmarkAuthenticate). pgx prepares each statement once for a connection.
+// (BenchmarkAuthenticate).
 func (e *postgresEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
-	return e.pool.QueryRow(ctx, authenticateSQL, hash).Scan(columns...)
+	return e.pool.QueryRow(ctx, authenticateSQL, e.requestMode(), hash).Scan(columns...)
 }
 
 // deleted implements engine.
 func (e *postgresEngine) deleted(ctx context.Context, fingerprint []byte, id *string) error {
-	return e.pool.QueryRow(ctx, deletedSQL, fingerprint).Scan(id)
+	return e.pool.QueryRow(ctx, deletedSQL, e.requestMode(), fingerprint).Scan(id)
 }
 
 // delete implements engine.
 func (e *postgresEngine) delete(ctx context.Context, args ...any) (int64, error) {
-	tag, err := e.pool.Exec(ctx, deleteSQL, args...)
+	if e.readOnly {
+		return 0, errReadOnly
+	}
+	args = append([]any{e.requestMode()}, args...)
+	tag, err := e.pool.Exec(ctx, durableDeleteSQL, args...)
 	if err != nil && pgconn.SafeToRetry(err) && ctx.Err() == nil {
 		// The connection was found dead before anything was sent. Only then may a delete be repeated: if it had been
 		// executed, the second one would report that the key does not exist.
-		tag, err = e.pool.Exec(ctx, deleteSQL, args...)
+		tag, err = e.pool.Exec(ctx, durableDeleteSQL, args...)
 	}
 	return tag.RowsAffected(), err
+}
+
+// begin implements engine.
+func (e *postgresEngine) begin(ctx context.Context) (*sql.Tx, error) {
+	if e.readOnly {
+		return nil, errReadOnly
+	}
+	tx, err := e.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `SELECT `+durableSQL); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
 }
 
 // checkWritable implements engine.
 func (e *postgresEngine) checkWritable(ctx context.Context) error {
 	var readOnly string // also "on" on a standby
 	err := e.db.QueryRowContext(ctx, `SHOW transaction_read_only`).Scan(&readOnly)
-	if err == nil && readOnly != "off" {
+	if err == nil && (e.readOnly || readOnly != "off") {
 		err = errReadOnly
 	}
 	return err
@@ -174,10 +242,6 @@ func parsePostgres(url string) (*pgxpool.Config, error) {
 		config.ConnConfig.ConnectTimeout = postgresTimeout
 	}
 	config.PingTimeout = postgresTimeout
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.PgConn().Exec(ctx, synchronousCommitSQL).ReadAll()
-		return err
-	}
 	return config, nil
 }
 
@@ -283,6 +347,7 @@ func (e *postgresEngine) explain(err error) error {
 	prefix, text := "", err.Error()
 	if errors.As(err, new(*pgconn.ConnectError)) {
 		_, text, _ = strings.Cut(text, "`:")
+		text = strings.ReplaceAll(text, "ValidateConnect failed: ", "")
 		prefix = "cannot connect: "
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		prefix = "no response in time: "
@@ -340,6 +405,9 @@ func (e *postgresEngine) inspect(ctx context.Context) (inspection Inspection, er
 		if setting.Name == "server_version" {
 			inspection.Engine = "PostgreSQL " + setting.Value
 			continue
+		}
+		if setting.Name == "synchronous_commit" && (setting.Value == "off" || setting.Value == "local") {
+			setting.Value = "on" // durableSQL
 		}
 		right, matters := postgresRight[setting.Name]
 		setting.Wrong = matters && !slices.Contains(right, setting.Value)

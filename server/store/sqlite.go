@@ -99,7 +99,7 @@ func openSQLite(ctx context.Context, path string, options Options) (_ *Store, er
 		_ = e.close() // the first error counts
 		return nil, e.explain(err)
 	}
-	return &Store{name: e.name, read: e.read, write: e.write, engine: e}, nil
+	return &Store{name: e.name, read: e.read, engine: e}, nil
 }
 
 func (e *sqliteEngine) writerPragmas() []pragma {
@@ -238,6 +238,9 @@ func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
 	}
 	return e.writer.delete(ctx, args)
 }
+
+// begin implements engine.
+func (e *sqliteEngine) begin(ctx context.Context) (*sql.Tx, error) { return e.write.BeginTx(ctx, nil) }
 
 // checkWritable implements engine.
 func (e *sqliteEngine) checkWritable(ctx context.Context) error {

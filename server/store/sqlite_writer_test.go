@@ -38,7 +38,7 @@ func newWriterTest(t *testing.T) *writerTest {
 // watch counts the commits from now on.
 func (w *writerTest) watch(t *testing.T) {
 	t.Helper()
-	conn, err := w.write.Conn(t.Context())
+	conn, err := w.engine.write.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func (w *writerTest) watch(t *testing.T) {
 // block keeps the writer waiting until release is called.
 func (w *writerTest) block(t *testing.T) (release func()) {
 	t.Helper()
-	conn, err := w.write.Conn(t.Context())
+	conn, err := w.engine.write.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

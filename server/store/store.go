@@ -75,9 +75,8 @@ type Options struct {
 
 // Store is an open store. Its methods may be called concurrently, and return early when their context ends.
 type Store struct {
-	name   string  // the URL without secrets, for messages
-	read   *sql.DB // on PostgreSQL the same pool as write
-	write  *sql.DB
+	name   string // the URL without secrets, for messages
+	read   *sql.DB
 	engine engine
 }
 
@@ -89,6 +88,8 @@ type engine interface {
 	deleted(ctx context.Context, fingerprint []byte, id *string) error
 	// delete runs deleteSQL and returns the number of rows affected.
 	delete(ctx context.Context, args ...any) (rows int64, err error)
+	// begin begins a transaction that writes. An acknowledged commit is on disk.
+	begin(ctx context.Context) (*sql.Tx, error)
 	// checkWritable reports why the store cannot be written to.
 	checkWritable(ctx context.Context) error
 	// lost reports whether a statement failed because its connection was lost, and discards such connections.
@@ -145,12 +146,29 @@ func (s *Store) Create(ctx context.Context, key apikey.Key, hash apikey.Hash) er
 			return fmt.Errorf("%w: name and last four digits must be UTF-8 text without NUL", ErrInvalid)
 		}
 	}
-	_, err = s.write.ExecContext(ctx, createSQL, key.ID.String(), key.ProjectID.String(), key.CreatorID.String(),
+	_, err = s.exec(ctx, createSQL, key.ID.String(), key.ProjectID.String(), key.CreatorID.String(),
 		key.Name, key.LastFourDigits, permissions, key.CreatedAt.UnixMicro(), timeColumn(key.ExpiresAt), hash[:])
 	if err != nil {
 		return s.fail("create key", err)
 	}
 	return nil
+}
+
+// exec executes a statement in a transaction of its own and returns the number of rows affected.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	tx, err := s.engine.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	result, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	if rows, err = result.RowsAffected(); err != nil {
+		return 0, err
+	}
+	return rows, tx.Commit()
 }
 
 // fingerprintSize is the number of bytes of a hash that a tombstone keeps.

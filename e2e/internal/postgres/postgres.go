@@ -191,7 +191,52 @@ func programs() (string, error) {
 	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
 }
 
-func initialize(settings ...string) (_ *Server, err error) {
+// Standby starts a streaming standby of the server, stopped and removed at the end of the test.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	standby, err := create(func(standby *Server) error {
+		primary, err := url.Parse(s.URL)
+		if err != nil {
+			return err
+		}
+		password, _ := primary.User.Password()
+		backup := standby.command("pg_basebackup", "--pgdata", standby.data(), "--write-recovery-conf", "--no-sync",
+			"--checkpoint=fast", "--host", s.folder, "--username", primary.User.Username())
+		backup.Env = append(backup.Env, "PGPASSWORD="+password)
+		if output, err := backup.CombinedOutput(); err != nil {
+			return fmt.Errorf("pg_basebackup: %w\n%s", err, output)
+		}
+		return nil
+	}, s.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.remove)
+	standby.Start(t)
+	return standby
+}
+
+// initialize creates a server without starting it.
+func initialize(settings ...string) (*Server, error) {
+	return create(func(server *Server) error {
+		file := filepath.Join(server.folder, "password")
+		if err := os.WriteFile(file, []byte(password), 0o644); err != nil {
+			return err
+		}
+		// Passwords go in the clear, through a socket that only this account reaches: SCRAM is slow under the race detector.
+		initdb := server.command("initdb", "--pgdata", server.data(), "--username", "diga", "--pwfile", file,
+			"--auth", "password", "--encoding", "UTF8", "--locale", "C", "--no-sync")
+		if output, err := initdb.CombinedOutput(); err != nil {
+			return fmt.Errorf("initdb: %w\n%s", err, output)
+		}
+		return nil
+	}, settings)
+}
+
+const password = "pa55-w0rd"
+
+// create creates a server whose data fill writes.
+func create(fill func(*Server) error, settings []string) (_ *Server, err error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -202,7 +247,6 @@ func initialize(settings ...string) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const password = "pa55-w0rd"
 	server := &Server{
 		URL:      "postgres://diga:" + password + "@/postgres?host=" + url.QueryEscape(folder),
 		folder:   folder,
@@ -222,15 +266,8 @@ func initialize(settings ...string) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	passwordFile := filepath.Join(folder, "password")
-	if err := os.WriteFile(passwordFile, []byte(password), 0o644); err != nil {
+	if err := fill(server); err != nil {
 		return nil, err
-	}
-	// Passwords go in the clear, through a socket that only this account reaches: SCRAM is slow under the race detector.
-	initdb := server.command("initdb", "--pgdata", server.data(), "--username", "diga", "--pwfile", passwordFile,
-		"--auth", "password", "--encoding", "UTF8", "--locale", "C", "--no-sync")
-	if output, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, output)
 	}
 	return server, server.watch()
 }
@@ -272,6 +309,7 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 // is no other hook that a panic, a timeout or SIGKILL leave in place.
 func (s *Server) watch() error {
 	const script = `cat >/dev/null
+pid=$(cat "$0/pgbouncer.pid" 2>/dev/null) && kill -KILL "$pid"
 pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" && kill -CONT "$pid" && while kill -0 "$pid"; do sleep 0.1; done
 rm -rf "$0"`
 	s.guard = exec.Command("/bin/sh", "-c", script, s.folder)
