@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,9 +32,10 @@ func compose(t *testing.T) *types.Project {
 
 func TestCompose(t *testing.T) {
 	project, defaults := compose(t), settings(t)
-	server, postgres := project.Services["server"], project.Services["postgres"]
-	if len(project.Services) != 2 || server.DependsOn["postgres"].Condition != types.ServiceConditionHealthy {
-		t.Errorf("the server does not wait for PostgreSQL: %+v", server.DependsOn)
+	server, migrate, postgres := project.Services["server"], project.Services["migrate"], project.Services["postgres"]
+	if len(project.Services) != 3 || migrate.DependsOn["postgres"].Condition != types.ServiceConditionHealthy ||
+		server.DependsOn["migrate"].Condition != types.ServiceConditionCompletedSuccessfully {
+		t.Errorf("the server does not wait for the migration: %+v", server.DependsOn)
 	}
 	env := make(map[string]string)
 	for name, value := range server.Environment {
@@ -49,7 +49,7 @@ func TestCompose(t *testing.T) {
 	}
 
 	for name, service := range project.Services {
-		if service.HealthCheck == nil || service.HealthCheck.Test[0] != "CMD" {
+		if name != "migrate" && (service.HealthCheck == nil || service.HealthCheck.Test[0] != "CMD") {
 			t.Errorf("%s: health check %+v", name, service.HealthCheck)
 		}
 		for _, secret := range service.Secrets {
@@ -63,17 +63,21 @@ func TestCompose(t *testing.T) {
 	} else {
 		checkCommand(t, test[2:])
 	}
-	if !strings.Contains(env["DIGA_DATABASE_URL"], "passfile=/run/secrets/"+server.Secrets[0].Source) || strings.Contains(env["DIGA_DATABASE_URL"], "diga:") {
-		t.Errorf("the password does not come from the secret: %s", env["DIGA_DATABASE_URL"])
+	for role, service := range map[string]types.ServiceConfig{"diga_server": server, "diga_owner": migrate} {
+		checkCommand(t, service.Command)
+		want := "postgres://" + role + "@postgres:5432/" + *postgres.Environment["POSTGRES_DB"] + "?sslmode=disable&passfile=/run/secrets/" + role
+		if url := *service.Environment["DIGA_DATABASE_URL"]; url != want || len(service.Secrets) != 1 || service.Secrets[0].Source != role {
+			t.Errorf("%s connects to %s with the secrets %v", service.Name, url, service.Secrets)
+		}
+		if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s is not confined", service.Name)
+		}
 	}
-	if user, database := *postgres.Environment["POSTGRES_USER"], *postgres.Environment["POSTGRES_DB"]; !strings.HasPrefix(env["DIGA_DATABASE_URL"], "postgres://"+user+"@postgres:5432/"+database+"?") {
-		t.Errorf("the server connects to %s, PostgreSQL has %s for %s", env["DIGA_DATABASE_URL"], database, user)
+	if !slices.Contains(server.Command, "--migrate=false") {
+		t.Errorf("the server migrates: %v", server.Command)
 	}
 	if len(postgres.Volumes) != 1 || postgres.Volumes[0].Type != types.VolumeTypeVolume {
 		t.Errorf("PostgreSQL keeps its data in %+v", postgres.Volumes)
-	}
-	if !server.ReadOnly || !slices.Equal(server.CapDrop, []string{"ALL"}) {
-		t.Error("the server is not confined")
 	}
 	containerfile := filepath.Join(server.Build.Context, server.Build.Dockerfile)
 	if _, err := os.Stat(containerfile); err != nil {

@@ -26,20 +26,21 @@ type cluster struct {
 	service    corev1.Service
 	budget     policyv1.PodDisruptionBudget
 	network    networkingv1.NetworkPolicy
-	secret     corev1.Secret
+	secrets    [2]corev1.Secret // of the server, and of the owner of the tables
 }
 
 // kubernetes reads the manifests as strictly as Kubernetes' own types can: an unknown or repeated field fails.
 func kubernetes(t *testing.T) *cluster {
 	t.Helper()
 	var c cluster
-	targets := map[string]any{
+	targets := map[string]any{ // the name is there where a kind comes twice
 		"v1 ServiceAccount":                  &c.account,
 		"apps/v1 Deployment":                 &c.deployment,
 		"v1 Service":                         &c.service,
 		"policy/v1 PodDisruptionBudget":      &c.budget,
 		"networking.k8s.io/v1 NetworkPolicy": &c.network,
-		"v1 Secret":                          &c.secret,
+		"v1 Secret diga-api-server":          &c.secrets[0],
+		"v1 Secret diga-api-owner":           &c.secrets[1],
 	}
 	paths, err := filepath.Glob(folder + "/kubernetes/*")
 	if err != nil {
@@ -47,11 +48,14 @@ func kubernetes(t *testing.T) *cluster {
 	}
 	for _, path := range paths {
 		for _, document := range regexp.MustCompile(`(?m)^---$`).Split(read(t, path), -1) {
-			var kind metav1.TypeMeta
+			var kind metav1.PartialObjectMetadata
 			if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 				t.Fatalf("%s: %v", path, err)
 			}
 			name := kind.APIVersion + " " + kind.Kind
+			if kind.Kind == "Secret" {
+				name += " " + kind.Name
+			}
 			target := targets[name]
 			if target == nil {
 				t.Fatalf("%s: a second %s, or one that no test looks at", path, name)
@@ -86,15 +90,24 @@ func TestKubernetesNamesAgree(t *testing.T) {
 	if pod.Spec.ServiceAccountName != c.account.Name {
 		t.Errorf("service account %q", pod.Spec.ServiceAccountName)
 	}
-	for _, container := range append(slices.Clone(pod.Spec.InitContainers), pod.Spec.Containers...) {
+	// The server does not get the password of the role that owns the tables.
+	for i, container := range []corev1.Container{pod.Spec.Containers[0], pod.Spec.InitContainers[0]} {
+		var secrets []string
 		for _, variable := range container.Env {
 			if variable.ValueFrom == nil {
 				continue
 			}
 			reference := variable.ValueFrom.SecretKeyRef
-			if _, ok := c.secret.StringData[reference.Key]; !ok || reference.Name != c.secret.Name {
-				t.Errorf("%s takes %s from %s of %s", container.Name, variable.Name, reference.Key, reference.Name)
+			secrets = append(secrets, reference.Name)
+			if _, ok := c.secrets[i].StringData[reference.Key]; !ok {
+				t.Errorf("%s takes %s from %s", container.Name, variable.Name, reference.Key)
 			}
+		}
+		if !slices.Equal(secrets, []string{c.secrets[i].Name}) {
+			t.Errorf("%s reads the secrets %v", container.Name, secrets)
+		}
+		if role := []string{"diga_server", "diga_owner"}[i]; !strings.HasPrefix(c.secrets[i].StringData["url"], "postgres://"+role+":") {
+			t.Errorf("%s does not connect as %s", container.Name, role)
 		}
 	}
 	if replicas, least := *c.deployment.Spec.Replicas, c.budget.Spec.MinAvailable.IntValue(); replicas < 2 || least < 1 || least >= int(replicas) {
