@@ -1,194 +1,163 @@
 package contract
 
 import (
-	"cmp"
-	"fmt"
-	"net/url"
+	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// collector turns the errors of one validation into violations.
-type collector struct {
-	offsets    map[string]int // of the keywords, in the order of the document
-	in, name   string
-	violations []Violation
+// report collects the violations of a value while a validation passes over it.
+type report struct {
+	in, name string
+	pointer  []byte // of the value that is visited
+	order    []int  // where the schema that is applied stands: for each step offset in the document and number in the value
+	found    []found
 }
 
-func (c *collector) add(v Violation) {
-	if len(c.violations) == maxViolations {
-		return
-	}
-	v.In, v.Name = c.in, c.name
-	c.violations = append(c.violations, v)
+// found is a violation and what sorts it: the order of its schema and the offset of its keyword.
+type found struct {
+	Violation
+	order []int
 }
 
-// collect adds the violations of a tree of errors. Wrappers such as $ref and allOf only contribute what they wrap. anyOf
-// and oneOf contribute a violation of their own and those of their schemas.
-func (c *collector) collect(e *jsonschema.ValidationError) {
-	pointer := pointerTo(e.InstanceLocation)
-	switch k := e.ErrorKind.(type) {
-	case *kind.Required:
-		c.missing(pointer, k.Missing, "required", e)
-		return
-	case *kind.DependentRequired:
-		c.missing(pointer, k.Missing, "dependentRequired", e)
-		return
-	case *kind.AdditionalProperties:
-		slices.Sort(k.Properties)
-		for _, name := range k.Properties {
-			c.add(Violation{
-				Pointer: pointer + "/" + escapeToken(name), Keyword: "additionalProperties",
-				Message: "Extra inputs are not permitted", Err: e,
-			})
-		}
-		return
-	case *kind.PropertyNames:
-		c.add(Violation{
-			Pointer: pointer + "/" + escapeToken(k.Property), Keyword: "propertyNames",
-			Message: "Object should not have a member of this name", Err: e,
-		})
-		return // the causes are about the name, which has no place in the value
-	case *kind.Contains, *kind.MinContains:
-		c.add(Violation{Pointer: pointer, Keyword: keyword(k), Message: message(k), Err: e})
-		return // the causes are why each item does not match
-	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
-	case *kind.Format:
-		c.add(Violation{
-			Pointer: pointer, Keyword: "format", Format: k.Want,
-			Message: "Input should be a valid " + k.Want, Err: k.Err,
-		})
-	default:
-		c.add(Violation{Pointer: pointer, Keyword: keyword(e.ErrorKind), Message: message(e.ErrorKind), Err: e})
+// collect returns the violations of JSON text, in the order of the document.
+func (s *schema) collect(data, in, name string) []Violation {
+	r := &report{in: in, name: name}
+	v := validation{text: text{data: data}, report: r}
+	if !matchInTime(func() { v.value(s, nil) }) {
+		r.found = append(r.found, found{Violation{
+			In: in, Name: name, Keyword: "pattern", Message: messages["pattern"], Err: errMatchTimeout,
+		}, nil})
 	}
-	slices.SortStableFunc(e.Causes, func(a, b *jsonschema.ValidationError) int {
-		return cmp.Or(
-			cmp.Compare(c.rank(a), c.rank(b)),
-			slices.CompareFunc(a.InstanceLocation, b.InstanceLocation, compareTokens),
-			cmp.Compare(keyword(a.ErrorKind), keyword(b.ErrorKind)),
-		)
+	slices.SortStableFunc(r.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
+	violations := make([]Violation, len(r.found))
+	for i, f := range r.found {
+		violations[i] = f.Violation
+	}
+	return violations
+}
+
+// mark is what enter changes and leave restores.
+type mark struct{ pointer, order int }
+
+// enter moves on to a schema at an offset in the document, for the number n of the members or items of the value.
+func (r *report) enter(offset, n int) mark {
+	m := mark{len(r.pointer), len(r.order)}
+	r.order = append(r.order, offset, n)
+	return m
+}
+
+func (r *report) leave(m mark) { r.pointer, r.order = r.pointer[:m.pointer], r.order[:m.order] }
+
+// add adds a violation of a keyword. It reports whether there is room for more.
+func (r *report) add(s *schema, v Violation) bool {
+	v.In, v.Name, v.Pointer = r.in, r.name, string(r.pointer)+v.Pointer
+	r.found = append(r.found, found{v, append(slices.Clip(slices.Clone(r.order)), s.node.offsetOf(v.Keyword))})
+	return len(r.found) < maxViolations
+}
+
+// offsetOf returns where a keyword stands in the document.
+func (o *node) offsetOf(keyword string) int {
+	if i := o.find(keyword); i >= 0 {
+		return o.members[i].offset
+	}
+	return o.offset
+}
+
+// fail is called for each violation of a keyword of s. It returns whether to go on.
+func (v *validation) fail(s *schema, keyword string) bool {
+	return v.report != nil && v.report.add(s, Violation{Keyword: keyword, Message: message(s, keyword)})
+}
+
+// failAt is fail for a member of the value.
+func (v *validation) failAt(s *schema, keyword, member string) bool {
+	return v.report != nil && v.report.add(s, Violation{
+		Pointer: "/" + escapeToken(member), Keyword: keyword, Message: message(s, keyword),
 	})
-	for _, cause := range e.Causes {
-		c.collect(cause)
-	}
 }
 
-func (c *collector) missing(pointer string, names []string, keyword string, err error) {
-	for _, name := range names {
-		c.add(Violation{
-			Pointer: pointer + "/" + escapeToken(name), Keyword: keyword, Message: "Field required", Err: err,
-		})
-	}
+func (v *validation) failFormat(s *schema, format string, err error) bool {
+	return v.report != nil && v.report.add(s, Violation{
+		Keyword: "format", Format: format, Message: "Input should be a valid " + format, Err: err,
+	})
 }
 
-// rank returns the document offset of the violated keyword. The library keeps properties in a map, so that its errors
-// come in no particular order.
-func (c *collector) rank(e *jsonschema.ValidationError) int {
-	_, fragment, _ := strings.Cut(e.SchemaURL, "#")
-	pointer, err := url.PathUnescape(fragment)
-	if err != nil {
-		return 0
+// failAlternatives is called when the value at an offset fits none of the schemas of anyOf or oneOf. It reports that,
+// and why the value does not fit each of them.
+func (v *validation) failAlternatives(s *schema, keyword string, alternatives []part, offset int) bool {
+	if !v.fail(s, keyword) {
+		return false
 	}
-	if offset, ok := c.offsets[pointer+"/"+keyword(e.ErrorKind)]; ok {
-		return offset
+	for i, alternative := range alternatives {
+		m := v.report.enter(s.node.offsetOf(keyword), i)
+		v.next = offset
+		if !v.value(alternative.schema, nil) {
+			return false
+		}
+		v.report.leave(m)
 	}
-	return c.offsets[pointer]
+	return true
 }
 
-// compareTokens compares tokens of JSON pointers, and array indices by number.
-func compareTokens(a, b string) int {
-	i, errA := strconv.Atoi(a)
-	j, errB := strconv.Atoi(b)
-	if errA == nil && errB == nil {
-		return cmp.Compare(i, j)
-	}
-	return cmp.Compare(a, b)
+// messages are the messages of keywords that do not depend on the value of the keyword.
+var messages = map[string]string{
+	"const": "Input should be one of the permitted values", "enum": "Input should be one of the permitted values",
+	"anyOf": "Input should fit one of the alternatives", "oneOf": "Input should fit one of the alternatives",
+	"not": "Input is not permitted here", "false": "Input is not permitted here",
+	"pattern": "String should match the declared pattern", "uniqueItems": "List should not have equal items",
+	"contains":             "List should have more items of the declared kind",
+	"minContains":          "List should have more items of the declared kind",
+	"maxContains":          "List should have fewer items of the declared kind",
+	"additionalProperties": "Extra inputs are not permitted", "required": "Field required",
+	"dependentRequired": "Field required", "propertyNames": "Object should not have a member of this name",
 }
 
-func keyword(k jsonschema.ErrorKind) string {
-	switch k.(type) {
-	case *kind.Not:
-		return "not"
-	case *kind.FalseSchema:
-		return "false"
-	case *kind.InvalidJsonValue:
-		return "decode"
-	}
-	if path := k.KeywordPath(); len(path) > 0 {
-		return path[0]
-	}
-	return "schema"
+// limits are the beginnings of the messages of the other keywords. count is for those that end with a number of things.
+var limits = map[string]struct{ text, thing string }{
+	"minLength": {"String should have at least ", "character"}, "maxLength": {"String should have at most ", "character"},
+	"minItems": {"List should have at least ", "item"}, "maxItems": {"List should have at most ", "item"},
+	"minProperties": {"Object should have at least ", "member"}, "maxProperties": {"Object should have at most ", "member"},
+	"minimum":          {"Input should be greater than or equal to ", ""},
+	"maximum":          {"Input should be less than or equal to ", ""},
+	"exclusiveMinimum": {"Input should be greater than ", ""},
+	"exclusiveMaximum": {"Input should be less than ", ""},
+	"multipleOf":       {"Input should be a multiple of ", ""},
 }
 
-// message describes what the schema wants. It never contains the value.
-func message(k jsonschema.ErrorKind) string {
-	switch k := k.(type) {
-	case *kind.Type:
-		return typeMessage(k.Want)
-	case *kind.Enum, *kind.Const:
-		return "Input should be one of the permitted values"
-	case *kind.AnyOf, *kind.OneOf:
-		return "Input should fit one of the alternatives"
-	case *kind.Not, *kind.FalseSchema:
-		return "Input is not permitted here"
-	case *kind.MinLength:
-		return fmt.Sprintf("String should have at least %s", count(k.Want, "character"))
-	case *kind.MaxLength:
-		return fmt.Sprintf("String should have at most %s", count(k.Want, "character"))
-	case *kind.Pattern:
-		return "String should match the declared pattern"
-	case *kind.Minimum:
-		return "Input should be greater than or equal to " + k.Want.RatString()
-	case *kind.Maximum:
-		return "Input should be less than or equal to " + k.Want.RatString()
-	case *kind.ExclusiveMinimum:
-		return "Input should be greater than " + k.Want.RatString()
-	case *kind.ExclusiveMaximum:
-		return "Input should be less than " + k.Want.RatString()
-	case *kind.MultipleOf:
-		return "Input should be a multiple of " + k.Want.RatString()
-	case *kind.MinItems:
-		return fmt.Sprintf("List should have at least %s", count(k.Want, "item"))
-	case *kind.MaxItems:
-		return fmt.Sprintf("List should have at most %s", count(k.Want, "item"))
-	case *kind.UniqueItems:
-		return "List should not have equal items"
-	case *kind.Contains, *kind.MinContains:
-		return "List should have more items of the declared kind"
-	case *kind.MaxContains:
-		return "List should have fewer items of the declared kind"
-	case *kind.MinProperties:
-		return fmt.Sprintf("Object should have at least %s", count(k.Want, "member"))
-	case *kind.MaxProperties:
-		return fmt.Sprintf("Object should have at most %s", count(k.Want, "member"))
-	case *kind.InvalidJsonValue:
-		return "Input should be a JSON value"
+// message describes what a keyword of s wants. It never contains the value.
+func message(s *schema, keyword string) string {
+	if text := messages[keyword]; text != "" {
+		return text
 	}
-	return "Input should fit the declared schema"
+	value, _ := s.node.get(keyword)
+	if limit, ok := limits[keyword]; ok {
+		text := limit.text + string(appendJSON(nil, value))
+		switch {
+		case limit.thing == "":
+			return text
+		case value == json.Number("1"):
+			return text + " " + limit.thing
+		}
+		return text + " " + limit.thing + "s"
+	}
+	names, ok := value.([]any)
+	if !ok {
+		names = []any{value}
+	}
+	return typeMessage(names)
 }
 
-func typeMessage(want []string) string {
-	names := make([]string, len(want))
-	for i, t := range want {
+func typeMessage(types []any) string {
+	names := make([]string, len(types))
+	for i, t := range types {
 		switch t {
 		case "object", "integer", "array":
-			names[i] = "an " + t
+			names[i] = "an " + t.(string)
 		case "null":
-			names[i] = t
+			names[i] = "null"
 		default:
-			names[i] = "a " + t
+			names[i] = "a " + t.(string)
 		}
 	}
 	return "Input should be " + strings.Join(names, " or ")
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -73,11 +73,7 @@ func New(d *Document, options Options) (*Contract, error) {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
 	// The compiler is discarded after New, so requests never compile schemas.
-	compiler, err := newCompiler(d, options.Formats)
-	if err != nil {
-		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
-	}
-	if err := c.compile(compiler); err != nil {
+	if err := c.compile(newCompiler(d, options.Formats)); err != nil {
 		return nil, fmt.Errorf("compile OpenAPI document: %w", err)
 	}
 	return c, nil

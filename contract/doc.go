@@ -65,8 +65,9 @@
 //     value that is used need not be the one that was validated.
 //   - trailing data: a body is one JSON value, and nothing after it.
 //   - UTF-8: JSON bodies and parameter values have to be valid UTF-8.
-//   - exponents: numbers with exponents beyond 400 are rejected, because exact arithmetic would turn a few bytes into
-//     megabytes of digits.
+//   - long numbers: numbers with exponents beyond 400 or of more than 1,000 characters are rejected, because exact
+//     arithmetic would turn a few bytes into megabytes of digits.
+//   - deep nesting: bodies nested more than 500 levels deep are rejected, because each level takes stack.
 //   - malformed queries: a query that cannot be parsed is rejected if the operation declares query parameters. Stock
 //     treats the part that it cannot parse as missing.
 //   - parameters without a type: the value is a string. Stock rejects all values.

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,7 +15,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/net/idna"
 
 	"github.com/diga-io/diga-api/contract/uuid"
@@ -45,6 +43,7 @@ var textFormats = map[string]func(string) error{
 	"iri-reference":         checked(func(s string) bool { return isURI(s, true, true) }),
 	"uri-template":          checked(uriTemplate.MatchString),
 	"json-pointer":          matching(jsonPointer),
+	"regex":                 func(s string) error { _, err := compilePattern(s); return err },
 	"relative-json-pointer": matching(`(?:0|[1-9][0-9]*)(?:#|` + jsonPointer + `)`),
 	"byte":                  checked(isBase64),
 	"base64url":             checked(isBase64),
@@ -74,61 +73,33 @@ func matching(pattern string) func(string) error {
 	return checked(regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString)
 }
 
-// integerFormats are the formats of integers that are enforced, and floatFormats those of all numbers, by the greatest
-// absolute value. Neither says anything about strings.
-var (
-	integerFormats = map[string]struct{ min, max *big.Int }{
-		"int8": signed(8), "int16": signed(16), "int32": signed(32), "int64": signed(64),
-		"uint8": unsigned(8), "uint16": unsigned(16), "uint32": unsigned(32), "uint64": unsigned(64),
-		"double-int": {big.NewInt(-1<<53 + 1), big.NewInt(1<<53 - 1)},
-	}
-	floatFormats = map[string]float64{"float": math.MaxFloat32, "double": math.MaxFloat64}
-)
-
-func signed(bits uint) struct{ min, max *big.Int } {
-	limit := new(big.Int).Lsh(big.NewInt(1), bits-1)
-	return struct{ min, max *big.Int }{new(big.Int).Neg(limit), new(big.Int).Sub(limit, big.NewInt(1))}
+// numberFormats are the formats of numbers that are enforced. They say nothing about strings.
+var numberFormats = map[string][]bound{
+	"int8": integers("int8", -1<<7, 1<<7-1), "int16": integers("int16", -1<<15, 1<<15-1),
+	"int32": integers("int32", -1<<31, 1<<31-1), "int64": integers("int64", -1<<63, 1<<63-1),
+	"uint8": integers("uint8", 0, 1<<8-1), "uint16": integers("uint16", 0, 1<<16-1),
+	"uint32": integers("uint32", 0, 1<<32-1), "uint64": integers("uint64", 0, 1<<64-1),
+	"double-int": integers("double-int", -1<<53+1, 1<<53-1),
+	"float":      floats("float", math.MaxFloat32), "double": floats("double", math.MaxFloat64),
 }
 
-func unsigned(bits uint) struct{ min, max *big.Int } {
-	limit := new(big.Int).Lsh(big.NewInt(1), bits)
-	return struct{ min, max *big.Int }{new(big.Int), limit.Sub(limit, big.NewInt(1))}
+func integers(format string, lowest int64, highest uint64) []bound {
+	return []bound{
+		{keyword: "format", format: format, limit: parseDecimal(fmt.Sprint(lowest)), integers: true},
+		{keyword: "format", format: format, limit: parseDecimal(fmt.Sprint(highest)), integers: true, upper: true},
+	}
+}
+
+func floats(format string, highest float64) []bound {
+	exact, _ := big.NewFloat(highest).Int(nil)
+	limit := exact.String()
+	return []bound{
+		{keyword: "format", format: format, limit: parseDecimal("-" + limit)},
+		{keyword: "format", format: format, limit: parseDecimal(limit), upper: true},
+	}
 }
 
 var errRange = errors.New("the number is out of the range of the format")
-
-// registerFormats defines the formats for the compiler, those of Options last.
-func (c *compiler) registerFormats() {
-	register := func(name string, validate func(any) error) {
-		c.schemas.RegisterFormat(&jsonschema.Format{Name: name, Validate: validate})
-	}
-	for name, limits := range integerFormats {
-		register(name, func(value any) error {
-			if exact := rational(value); exact != nil && exact.IsInt() && (exact.Num().Cmp(limits.min) < 0 || exact.Num().Cmp(limits.max) > 0) {
-				return errRange
-			}
-			return nil
-		})
-	}
-	for name, limit := range floatFormats {
-		register(name, func(value any) error {
-			if exact := rational(value); exact != nil && exact.Abs(exact).Cmp(new(big.Rat).SetFloat64(limit)) > 0 {
-				return errRange
-			}
-			return nil
-		})
-	}
-	for _, formats := range []map[string]func(string) error{textFormats, c.formats} {
-		for name, check := range formats {
-			register(name, func(value any) error {
-				if text, ok := value.(string); ok {
-					return check(text)
-				}
-				return nil
-			})
-		}
-	}
-}
 
 // textFormat returns the check of a format of strings; nil if there is none.
 func (c *compiler) textFormat(name string) func(string) error {
@@ -136,16 +107,6 @@ func (c *compiler) textFormat(name string) func(string) error {
 		return check
 	}
 	return textFormats[name]
-}
-
-// rational returns the exact value of a number; nil for any other value.
-func rational(value any) *big.Rat {
-	switch value.(type) {
-	case json.Number, float32, float64, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		exact, _ := new(big.Rat).SetString(fmt.Sprint(value))
-		return exact
-	}
-	return nil
 }
 
 // digits returns the number that s writes in decimal digits; -1 if it contains anything else.

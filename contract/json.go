@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,14 +15,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxExponent bounds the exponents of numbers. The validators compute with exact rationals, for which a few bytes like
-// 1e999999 mean megabytes of digits. No float64 has such an exponent.
-const maxExponent = 400
+// maxDepth bounds the nesting of documents and of bodies. Published documents stay below 100 levels. Decoders and
+// validators recurse, so that without a limit a few kilobytes of brackets would need megabytes of stack.
+const maxDepth = 500
 
 var (
 	errNotUTF8 = errors.New("the text is not valid UTF-8")
 	errNotJSON = errors.New("the text is not one JSON value")
 	errNumber  = errors.New("a number is out of range")
+	errDepth   = fmt.Errorf("the text is nested more than %d levels deep", maxDepth)
 )
 
 // duplicateError is the error of an object with two members of one name. Parsers differ in which of the two they use, so
@@ -36,13 +39,13 @@ func decodeJSON(data []byte) (any, error) {
 	}
 	// What remains of invalid UTF-8 are escapes of half a surrogate pair, which RFC 8259 permits.
 	d := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))
-	value, err := decodeValue(d)
+	value, err := decodeValue(d, 0)
 	if err == nil {
 		if _, err = d.ReadToken(); errors.Is(err, io.EOF) {
 			return value, nil
 		}
 	}
-	if errors.Is(err, errNumber) {
+	if errors.Is(err, errNumber) || errors.Is(err, errDepth) {
 		return nil, err
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
@@ -51,10 +54,13 @@ func decodeJSON(data []byte) (any, error) {
 	return nil, errNotJSON
 }
 
-func decodeValue(d *jsontext.Decoder) (any, error) {
+func decodeValue(d *jsontext.Decoder, depth int) (any, error) {
 	token, err := d.ReadToken()
 	if err != nil {
 		return nil, err
+	}
+	if kind := token.Kind(); depth == maxDepth && (kind == '{' || kind == '[') {
+		return nil, errDepth
 	}
 	switch token.Kind() {
 	case '{':
@@ -65,7 +71,7 @@ func decodeValue(d *jsontext.Decoder) (any, error) {
 				return nil, err
 			}
 			name := token.String()
-			if object[name], err = decodeValue(d); err != nil {
+			if object[name], err = decodeValue(d, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -74,7 +80,7 @@ func decodeValue(d *jsontext.Decoder) (any, error) {
 	case '[':
 		array := []any{}
 		for d.PeekKind() != ']' {
-			item, err := decodeValue(d)
+			item, err := decodeValue(d, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -98,14 +104,54 @@ func decodeValue(d *jsontext.Decoder) (any, error) {
 	return nil, nil
 }
 
-// validNumber reports whether a JSON number has an exponent within maxExponent, if any.
-func validNumber(number string) bool {
-	i := strings.IndexAny(number, "eE")
-	if i < 0 {
-		return true
+// canonical returns the canonical form of a JSON text: equal values are the same text.
+func canonical(data string) string {
+	switch {
+	case data[0] == '"' && strings.IndexByte(data, '\\') < 0, kindOf[data[0]]&(null|boolean) != 0:
+		return data
+	case kindOf[data[0]]&number != 0:
+		if len(data) < 20 && strings.IndexFunc(data, func(r rune) bool { return r < '0' || r > '9' }) < 0 {
+			return data
+		}
+		return string(parseDecimal(data).append(nil))
 	}
-	exponent, err := strconv.Atoi(number[i+1:])
-	return err == nil && exponent <= maxExponent && exponent >= -maxExponent
+	value, err := decodeJSON([]byte(data))
+	if err != nil {
+		return data
+	}
+	return string(appendCanonical(nil, value))
+}
+
+// appendCanonical appends a decoded value as canonical JSON.
+func appendCanonical(b []byte, value any) []byte {
+	switch value := value.(type) {
+	case map[string]any:
+		b = append(b, '{')
+		for i, name := range slices.Sorted(maps.Keys(value)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendString(b, name), ':')
+			b = appendCanonical(b, value[name])
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, item := range value {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendCanonical(b, item)
+		}
+		return append(b, ']')
+	case string:
+		return appendString(b, value)
+	case bool:
+		return strconv.AppendBool(b, value)
+	case nil:
+		return append(b, "null"...)
+	}
+	return parseDecimal(fmt.Sprint(value)).append(b)
 }
 
 var (

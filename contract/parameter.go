@@ -97,7 +97,7 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 	}
 	decoding.Schema = refuseAll(model.Schema.Value)
 	p.plain = isPlain(&decoding)
-	p.schema, err = c.compile(pointer + "/schema")
+	p.schema, err = c.at(pointer + "/schema")
 	return p, err
 }
 
@@ -207,7 +207,7 @@ func (p *parameter) check(s *source) []Violation {
 		if text == "" && p.empty {
 			return nil
 		}
-		if utf8.ValidString(text) && p.schema.quick.acceptsText(text) {
+		if utf8.ValidString(text) && p.schema.acceptsText(text) {
 			return nil
 		}
 		value = text
@@ -221,7 +221,7 @@ func (p *parameter) check(s *source) []Violation {
 	if !validText(value) {
 		return []Violation{undecodable(p.in, p.name, "Input should be valid UTF-8", errNotUTF8)}
 	}
-	return p.schema.validate(value, p.in, p.name)
+	return p.schema.validateValue(value, p.in, p.name)
 }
 
 func (p *parameter) missing() []Violation {

@@ -12,8 +12,10 @@ import (
 	"unicode/utf16"
 
 	"github.com/dlclark/regexp2/v2"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
+
+// pattern is a compiled pattern of a schema.
+type pattern interface{ MatchString(s string) bool }
 
 // The limits of patterns that need backtracking. A single match may take matchTimeout. The matches of one pattern that
 // take longer than slowMatch may together take maxLoad at once, and a quarter of the time in the long run, so that a
@@ -33,13 +35,13 @@ var errMatchTimeout = errors.New("the pattern took too long to match")
 // lookaheads at the start become expressions of their own. Other patterns, such as those with backreferences, need
 // backtracking, with a timeout. A pattern that is not ECMA-262 with Unicode semantics at all is taken for what its author
 // tested it with: Go's syntax, for (?i) or \A, or else ECMA-262 with its old identity escapes, for \-.
-func compilePattern(source string) (jsonschema.Regexp, error) {
+func compilePattern(source string) (pattern, error) {
 	if linear, ok := compileLinear(source); ok {
 		return linear, nil
 	}
 	err := checkSyntax(source)
 	if err == nil {
-		var backtracking jsonschema.Regexp
+		var backtracking pattern
 		if backtracking, err = compileBacktracking(source, regexp2.ECMAScript|regexp2.Unicode); err == nil {
 			return backtracking, nil
 		}
@@ -138,17 +140,12 @@ func matchInTime(validate func()) (inTime bool) {
 }
 
 // linearPattern is a pattern that Go's regexp can match. All of its parts have to match.
-type linearPattern struct {
-	source string
-	parts  []linearPart
-}
+type linearPattern struct{ parts []linearPart }
 
 type linearPart struct {
 	*regexp.Regexp
 	want bool // false for a negative lookahead
 }
-
-func (p *linearPattern) String() string { return p.source }
 
 func (p *linearPattern) MatchString(s string) bool {
 	for _, part := range p.parts {
@@ -161,7 +158,7 @@ func (p *linearPattern) MatchString(s string) bool {
 
 // compileLinear compiles source for Go's regexp if it has the same meaning there.
 func compileLinear(source string) (*linearPattern, bool) {
-	p := &linearPattern{source: source}
+	p := &linearPattern{}
 	rest := source
 	for strings.HasPrefix(rest, "^(?=") || strings.HasPrefix(rest, "^(?!") {
 		end := groupEnd(rest)

@@ -20,20 +20,67 @@ type Document struct {
 	data  []byte
 	model *openapi3.T
 
-	// The schemas of requests and responses. They differ in OpenAPI 3.0, where a readOnly property is not required in
-	// requests, and a writeOnly one not in responses.
-	requests, responses *definitions
+	// directional documents are of OpenAPI 3.0 and have schemas that mean something else in requests than in responses:
+	// a readOnly property is not required in requests, and a writeOnly one not in responses.
+	directional bool
+	anchors     map[*resource]map[string]*node // of dynamic references, by name; nil without any
 }
 
 // JSON returns the document as the generator and New see it: compact OpenAPI 3.1 (or 3.2), upgraded and repaired. The
 // published bytes stay as they are. The caller must not modify the result.
 func (d *Document) JSON() []byte { return d.data }
 
+// at returns the value that the pointer into the read document leads to.
+func (d *Document) at(pointer string) (any, bool) { return valueAt(d.root, pointer) }
+
+// resolve follows $ref from the OpenAPI object (not schema) at pointer, and returns the pointer of the object that is no
+// reference.
+func (d *Document) resolve(pointer string) (string, error) {
+	for range 100 { // the reader has removed cycles
+		value, ok := d.at(pointer)
+		if !ok {
+			return "", fmt.Errorf("%s: nothing is there", pointer)
+		}
+		o, _ := value.(*node)
+		if o == nil || o.text("$ref") == "" {
+			return pointer, nil
+		}
+		if pointer, ok = fragment(o.text("$ref")); !ok {
+			return "", fmt.Errorf("%s: $ref leads out of the document", pointer)
+		}
+	}
+	return "", fmt.Errorf("%s: $ref leads in a circle", pointer)
+}
+
+// example returns the first example of the media type at pointer, as compact JSON.
+func (d *Document) example(pointer string) []byte {
+	value, _ := d.at(pointer)
+	media, ok := value.(*node)
+	if !ok {
+		return nil
+	}
+	if example, ok := media.get("example"); ok {
+		return appendJSON(nil, example)
+	}
+	examples := media.object("examples")
+	if examples == nil || len(examples.members) == 0 {
+		return nil
+	}
+	found, err := d.resolve(pointer + "/examples/" + escapeToken(examples.members[0].name))
+	if err != nil {
+		return nil
+	}
+	if example, ok := d.at(found + "/value"); ok {
+		return appendJSON(nil, example)
+	}
+	return nil
+}
+
 // Read reads an OpenAPI document. The findings are all there are, sorted by place. The Document is nil if and only if one
 // of them is an error.
 func Read(data []byte) (*Document, []Finding) {
 	r := reader{
-		reported: make(map[Finding]bool), targets: make(map[*node]*node), ids: make(map[string]*node),
+		reported: make(map[Finding]bool), ids: make(map[string]*node),
 		ignored: make(map[unknownKeyword]*ignoredKeyword),
 	}
 	d := r.read(data)
@@ -61,12 +108,12 @@ type reader struct {
 	quiet    bool // while a copy is visited, of which the original was reported
 
 	refs    []*node // objects with a $ref, in the order of the document
-	targets map[*node]*node
 	schemas []*node
 	ignored map[unknownKeyword]*ignoredKeyword
 	base    *resource        // of the schema that is visited
 	ids     map[string]*node // schemas by their URI, which is that of their $id or ends with their anchor
 	named   map[*node]string // names of components
+	inlined int              // schemas that inlineBase copied
 }
 
 type placed struct {
@@ -117,18 +164,13 @@ func (r *reader) read(data []byte) *Document {
 	r.visit(r.root, "document", &place{})
 	r.inlinePathItems()
 	r.resolve()
+	r.resolveDynamic()
 	r.findCycles()
 	for _, s := range r.schemas {
 		r.upgrade(s)
 	}
 	r.repair()
-	d := &Document{root: r.root}
-	if r.directional() {
-		d.requests, d.responses = r.newDefinitions("readOnly"), r.newDefinitions("writeOnly")
-	} else {
-		d.responses = r.newDefinitions("")
-		d.requests = d.responses
-	}
+	d := &Document{root: r.root, directional: r.directional(), anchors: r.dynamicAnchors()}
 	r.reportIgnored()
 	r.checkSchemas(d)
 	if r.failed {

@@ -1,22 +1,22 @@
 package contract
 
 import (
-	"errors"
-	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // checkSchemas compiles all schemas and reports those that cannot be compiled. It checks the defaults and examples of the
 // others, and drops the defaults that are invalid, because a request would get them.
 func (r *reader) checkSchemas(d *Document) {
-	c, err := newCompiler(d, nil)
-	if err != nil {
-		r.reportUncompilable(d, err)
-		return
+	c := newCompiler(d, nil)
+	c.invalid = func(o *node, keyword string, err error) {
+		r.err(o, keyword, "schema", "the schema cannot be compiled: %v", err)
+	}
+	for _, s := range r.schemas {
+		c.compile(s, nil)
+	}
+	if s := c.circular(r.schemas); s != nil {
+		r.err(s, "", "cycle", "the schema applies itself to the same value, so that nothing can be decided about it")
 	}
 	if !r.failed {
 		r.checkValues(c)
@@ -24,12 +24,43 @@ func (r *reader) checkSchemas(d *Document) {
 	}
 }
 
+// circular returns a schema that applies itself to the same value; nil if there is none. findCycles does not see
+// circles of dynamic references, and those that remain where it replaced a reference with a part of a schema.
+func (c *compiler) circular(schemas []*node) *node {
+	const visiting, done = 1, 2
+	state := make(map[*schema]int)
+	var visit func(s *schema) *node
+	visit = func(s *schema) *node {
+		if s == nil || state[s] == done {
+			return nil
+		}
+		if state[s] == visiting {
+			return s.node
+		}
+		state[s] = visiting
+		below := slices.Concat(s.allOf, s.anyOf, s.oneOf, []part{s.not, s.condition, s.then, s.otherwise})
+		for i := range s.dependent {
+			below = append(below, s.dependent[i].schema)
+		}
+		for _, p := range below {
+			if circle := visit(p.schema); circle != nil {
+				return circle
+			}
+		}
+		state[s] = done
+		return nil
+	}
+	for _, s := range schemas {
+		if circle := visit(c.compile(s, nil)); circle != nil {
+			return circle
+		}
+	}
+	return nil
+}
+
 // checkValues checks the defaults and examples of schemas.
 func (r *reader) checkValues(c *compiler) {
 	for _, s := range r.schemas {
-		if d := c.document.responses; d.nodes[s.location] != s {
-			continue
-		}
 		if value, ok := s.get("default"); ok && !c.fits(s, value) {
 			r.warn(s, "default", "default", "the default does not fit the schema and is ignored")
 			s.remove("default")
@@ -83,58 +114,8 @@ func (r *reader) checkExamples(c *compiler, o *node, kind, name string) {
 	}
 }
 
-// fits reports whether a value of the tree fits a schema.
-func (c *compiler) fits(schema *node, value any) bool {
-	s, err := c.schemas.Compile(schemaURL(schema.location))
-	if err != nil {
-		return true
-	}
+// fits reports whether a value of the tree fits a schema. A pattern that takes too long decides nothing.
+func (c *compiler) fits(o *node, value any) bool {
 	fits := true
-	return !matchInTime(func() { fits = s.Validate(plain(value)) == nil }) || fits
-}
-
-// invalidBecause says in a sentence what the metaschema says about a schema.
-func invalidBecause(k jsonschema.ErrorKind) string {
-	if format, ok := k.(*kind.Format); ok {
-		return "the value is not a valid " + format.Want + ": " + format.Err.Error()
-	}
-	text := message(k)
-	return "the schema is invalid: " + strings.ToLower(text[:1]) + text[1:]
-}
-
-func (r *reader) reportUncompilable(d *Document, err error) {
-	report := func(location, message string) {
-		// The pointer of the innermost schema, and what is below it.
-		for at := location; at != ""; at = at[:strings.LastIndexByte(at, '/')] {
-			if s := d.responses.nodes[at]; s != nil {
-				r.report(Error, s.pointer+location[len(at):], s.offset, "schema", "%s", message)
-				return
-			}
-		}
-		r.report(Error, "", 0, "schema", "%s", message)
-	}
-	if e, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
-		if v, ok := errors.AsType[*jsonschema.ValidationError](e.Err); ok {
-			seen := map[string]bool{}
-			var leaves func(v *jsonschema.ValidationError)
-			leaves = func(v *jsonschema.ValidationError) {
-				for _, cause := range v.Causes {
-					leaves(cause)
-				}
-				location := pointerTo(v.InstanceLocation)
-				if len(v.Causes) == 0 && !seen[location] {
-					seen[location] = true
-					report(location, invalidBecause(v.ErrorKind))
-				}
-			}
-			leaves(v)
-			return
-		}
-	}
-	location := ""
-	if e, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		_, rest, _ := strings.Cut(e.URL, "#")
-		location, _ = url.PathUnescape(rest)
-	}
-	report(location, "the schema cannot be compiled: "+err.Error())
+	return !matchInTime(func() { fits = c.compile(o, nil).acceptsInTime(appendJSON(nil, value)) }) || fits
 }

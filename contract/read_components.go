@@ -56,21 +56,21 @@ func (r *reader) nameComponents() {
 		name := free(taken, sections[kind], componentName(target.pointer))
 		section.set(name, &component)
 		r.named[&component], moved[target] = name, &component
-		if inner := r.targets[target]; inner != nil {
-			r.targets[&component] = inner
+		if inner := target.target; inner != nil {
+			component.target = inner
 			r.refs = append(r.refs, &component)
 		}
 		if kind == "schema" {
 			r.schemas = append(r.schemas, &component)
 		}
-		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind, location: target.location}
+		*target = node{pointer: target.pointer, offset: target.offset, kind: target.kind, base: target.base}
 		target.set("$ref", reference("/components/"+sections[kind]+"/"+name))
-		r.targets[target] = &component
+		target.target = &component
 		return name
 	}
 	for i := 0; i < len(r.refs); i++ {
 		o := r.refs[i]
-		target := r.targets[o]
+		target := o.target
 		if target == nil {
 			continue
 		}

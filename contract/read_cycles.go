@@ -32,7 +32,7 @@ func (r *reader) findCycles() {
 			}
 			costs[o] = own
 		}()
-		if target := r.targets[o]; target != nil {
+		if target := o.target; target != nil {
 			follow(target)
 			own.add(costs[target])
 		}
@@ -61,7 +61,7 @@ func (r *reader) findCycles() {
 		}
 	}
 	for i := 0; i < len(r.refs); i++ {
-		if o := r.refs[i]; state[o] == 0 && r.targets[o] != nil {
+		if o := r.refs[i]; state[o] == 0 && o.target != nil {
 			visit(o)
 		}
 	}
@@ -91,11 +91,11 @@ func (r *reader) breakCycle(cycle []*node) {
 	var broken *node
 	for i, o := range cycle[:len(cycle)-1] {
 		base := cycle[i+1]
-		if r.targets[o] != base {
+		if o.target != base {
 			continue
 		}
 		broken = o
-		if o.kind != "schema" || base.find("oneOf") < 0 && base.find("anyOf") < 0 {
+		if o.kind != "schema" || base.find("oneOf") < 0 && base.find("anyOf") < 0 || r.inlined > maxInlined {
 			continue
 		}
 		r.warn(o, "$ref", "cycle", "the reference leads back to a schema that lists this one; it is read without that list")
@@ -104,8 +104,12 @@ func (r *reader) breakCycle(cycle []*node) {
 	}
 	r.err(broken, "$ref", "cycle", "the reference leads in a circle, so that nothing can be decided about a value")
 	broken.remove("$ref")
-	delete(r.targets, broken)
+	broken.target = nil
 }
+
+// maxInlined bounds how many schemas inlineBase copies. The copy of a base that refers to itself, in more places than its
+// variants, leads to the next copy.
+const maxInlined = 5_000
 
 // inlineBase replaces the reference of o with what base says apart from its variants.
 func (r *reader) inlineBase(o, base *node) {
@@ -116,14 +120,15 @@ func (r *reader) inlineBase(o, base *node) {
 		}
 	}
 	o.remove("$ref")
-	delete(r.targets, o)
-	before := len(r.refs)
+	o.target = nil
+	before, schemas := len(r.refs), len(r.schemas)
 	r.quiet, r.base = true, base.base
 	r.visit(c, "schema", placeOf(base))
+	r.inlined += len(r.schemas) - schemas
 	r.quiet, r.base = false, nil
 	for _, ref := range r.refs[before:] {
 		if target, ok := r.find(ref, ref.kind); ok {
-			r.targets[ref] = target
+			ref.target = target
 		}
 	}
 	for _, m := range c.members {
@@ -131,8 +136,8 @@ func (r *reader) inlineBase(o, base *node) {
 			o.set(m.name, m.value)
 		}
 	}
-	if target := r.targets[c]; target != nil {
-		r.targets[o] = target
-		delete(r.targets, c)
+	if target := c.target; target != nil {
+		o.target = target
+		c.target = nil
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 // repairPart repairs a parameter, a header, a request body or a response.
 func (r *reader) repairPart(o *node) {
-	if r.targets[o] != nil {
+	if o.target != nil {
 		return // the component is mended
 	}
 	switch o.kind {

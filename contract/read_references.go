@@ -197,8 +197,45 @@ func (r *reader) resolve() {
 			o.remove("$ref")
 			continue
 		}
-		r.targets[o] = target
+		o.target = target
 	}
+}
+
+// resolveDynamic finds what every dynamic reference leads to if no outer schema has the same anchor.
+func (r *reader) resolveDynamic() {
+	for i := 0; i < len(r.schemas); i++ {
+		s := r.schemas[i]
+		ref := s.text("$dynamicRef")
+		if ref == "" {
+			continue
+		}
+		target, ok := r.follow(s, ref, "schema")
+		if !ok || target.kind != "schema" {
+			r.err(s, "$dynamicRef", "ref", "the reference %q leads to nothing", ref)
+			continue
+		}
+		s.dynamic = target
+	}
+}
+
+// dynamicAnchors returns the schemas with a $dynamicAnchor of each resource, by name. It returns nil if nothing refers to
+// them.
+func (r *reader) dynamicAnchors() map[*resource]map[string]*node {
+	if !slices.ContainsFunc(r.schemas, func(s *node) bool { return s.dynamic != nil }) {
+		return nil
+	}
+	anchors := make(map[*resource]map[string]*node)
+	for _, s := range r.schemas {
+		name := s.text("$dynamicAnchor")
+		if name == "" || anchors[s.base][name] != nil {
+			continue
+		}
+		if anchors[s.base] == nil {
+			anchors[s.base] = make(map[string]*node)
+		}
+		anchors[s.base][name] = s
+	}
+	return anchors
 }
 
 func aKind(kind string) string {
@@ -239,7 +276,7 @@ func (r *reader) convert(o, target *node) bool {
 // deref follows references to the object that is none.
 func (r *reader) deref(o *node) *node {
 	for range 100 { // findCycles has removed the cycles
-		target := r.targets[o]
+		target := o.target
 		if target == nil {
 			break
 		}

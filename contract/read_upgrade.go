@@ -101,6 +101,9 @@ func (r *reader) enter(s *node) {
 
 var anchorName = regexp.MustCompile(`^[A-Za-z_][-A-Za-z0-9._]*$`)
 
+// documentURL is the base of references in the document itself. It only has to be absolute.
+const documentURL = "openapi:///document"
+
 // absolute resolves a reference relative to the base of the schema that is visited.
 func (r *reader) absolute(ref string) (uri, fragment string, ok bool) {
 	base := documentURL
@@ -326,10 +329,10 @@ func (r *reader) allowNull(s *node) {
 	} else {
 		o := newNode(s, moved...)
 		r.schemas = append(r.schemas, o)
-		if target := r.targets[s]; target != nil && s.find("$ref") >= 0 {
-			r.targets[o] = target
+		if target := s.target; target != nil && s.find("$ref") >= 0 {
+			o.target = target
 			r.refs = append(r.refs, o)
-			delete(r.targets, s)
+			s.target = nil
 		}
 		inner = o
 	}

@@ -184,15 +184,7 @@ func (r *recorder) verdict() *ResponseError {
 			}
 			break
 		}
-		if r.schema.quick.accepts(r.body) {
-			break
-		}
-		value, err := decodeJSON(r.body)
-		if err != nil {
-			violations = append(violations, undecodable("body", "", "Body should be valid JSON", err))
-			break
-		}
-		violations = append(violations, r.schema.validate(value, "body", "")...)
+		violations = append(violations, r.schema.validate(r.body, "body", "")...)
 	}
 	if len(violations) == 0 {
 		return nil

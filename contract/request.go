@@ -48,7 +48,7 @@ func (c *compiler) mediaSchema(pointer string, media *openapi3.MediaType) (*sche
 	if err != nil || media.Schema == nil {
 		return nil, err
 	}
-	return c.compile(pointer + "/schema")
+	return c.at(pointer + "/schema")
 }
 
 func (o *Operation) compileBody(c *compiler, pointer string) error {
@@ -120,16 +120,15 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 	if declared == nil {
 		return nil, nil
 	}
-	var value any
 	if isJSON(contentType, media) {
-		if value, err = decodeJSON(data); err != nil {
-			return []Violation{undecodable("body", "", "Input should be valid JSON", err)}, nil
-		}
-		r.Body = &validatedBody{replayedBody: replayed, value: value}
-	} else if value, err = decodeBody(data, r.Header, media); err != nil {
+		r.Body = &validatedBody{replayedBody: replayed, data: data}
+		return declared.validate(data, "body", ""), nil
+	}
+	value, err := decodeBody(data, r.Header, media)
+	if err != nil {
 		return []Violation{undecodable("body", "", "Input should be of the declared media type", err)}, nil
 	}
-	return declared.validate(value, "body", ""), nil
+	return declared.validateValue(value, "body", ""), nil
 }
 
 var wrongMediaType = Violation{
@@ -162,11 +161,14 @@ func (*replayedBody) Close() error { return nil }
 // handler gets exactly what was validated.
 type validatedBody struct {
 	*replayedBody
-	value any
+	data []byte
 }
 
 // ValidatedValue returns the decoded body.
-func (b *validatedBody) ValidatedValue() any { return b.value }
+func (b *validatedBody) ValidatedValue() any {
+	value, _ := decodeJSON(b.data) // which is valid
+	return value
+}
 
 // isJSON reports whether a body of contentType, which matched media, is decoded as JSON.
 func isJSON(contentType string, media *openapi3.MediaType) bool {

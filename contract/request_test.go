@@ -76,7 +76,7 @@ func TestBody(t *testing.T) {
 		{"JSON suffix by range", "/json", `{}`, "application/vnd.x+json", nil},
 		{"JSON suffix by range, wrong", "/json", `[]`, "application/vnd.x+json", []string{"body type"}},
 		{"JSON, wrong", "/json", `{"age":"1","b":0,"a":0}`, "application/json",
-			[]string{"body /name required", "body /a additionalProperties", "body /b additionalProperties", "body /age type"}},
+			[]string{"body /name required", "body /b additionalProperties", "body /a additionalProperties", "body /age type"}},
 		{"JSON null", "/json", `null`, "application/json", []string{"body type"}},
 		{"JSON missing", "/json", ``, "application/json", []string{"body required"}},
 		{"JSON broken", "/json", `{"name"`, "application/json", []string{"body decode"}},

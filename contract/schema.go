@@ -3,368 +3,514 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// documentURL is what the document is called within the compiler. It only has to be absolute.
-const documentURL = "openapi:///document"
-
-// schema validates decoded values against one schema of the document.
+// schema is one schema of the document, compiled. It never changes, and refers to other schemas in circles if the
+// document does.
 type schema struct {
-	compiled *jsonschema.Schema
-	quick    *acceptor
-	offsets  map[string]int // of the keywords in the document, by their place in the compiled resource
+	node    *node // from which it was compiled
+	never   bool  // the schema false
+	types   kinds // 0 is any type
+	own     kinds // types that have keywords of this schema itself, apart from type, enum and the applicators below
+	applies bool  // has keywords that apply other schemas to the same value
+
+	constant, enum *enumeration // nil is any value
+
+	// Strings.
+	format    func(string) error // nil is any string
+	pattern   pattern            // nil is any string
+	minLength int
+	maxLength int
+
+	// Numbers.
+	bounds     []bound
+	small      bool // the bounds are min and max as far as integers of 18 digits are concerned
+	min, max   int64
+	multipleOf *big.Rat
+
+	// Objects.
+	properties    []property
+	index         map[string]int // of properties by name; nil for a few
+	required      []int          // indices of properties
+	patterns      []patternProperty
+	additional    part // without a schema, any value
+	names         part
+	minProperties int
+	maxProperties int
+	dependent     []dependency
+
+	// Arrays.
+	prefix      []part
+	items       part // without a schema, any value
+	contains    part
+	minContains int
+	maxContains int
+	minItems    int
+	maxItems    int
+	unique      bool
+
+	// Applicators to the same value.
+	allOf                                []part // $ref and $dynamicRef, too
+	anyOf, oneOf                         []part
+	not, condition, then, otherwise      part
+	unevaluatedItems, unevaluatedMembers part
 }
 
-// compiler compiles the schemas of one document.
+// anyValue accepts any JSON value without duplicate members.
+var anyValue = newSchema(&node{})
+
+func newSchema(o *node) *schema {
+	return &schema{
+		node: o, maxLength: math.MaxInt, maxProperties: math.MaxInt, maxContains: math.MaxInt, maxItems: math.MaxInt,
+	}
+}
+
+// part is a schema within another, with its offset in the document.
+type part struct {
+	*schema
+	offset int
+}
+
+// property is a member that a schema knows by name. The schema is nil if only required and the like name it.
+type property struct {
+	name string
+	part
+}
+
+type patternProperty struct {
+	pattern pattern
+	part
+}
+
+// dependency is what an object with a property has to have and to be.
+type dependency struct {
+	property int
+	required []int // indices of properties
+	schema   part
+}
+
+// bound is a limit of numbers.
+type bound struct {
+	keyword  string
+	format   string // if it is a limit of the format
+	limit    decimal
+	upper    bool
+	strict   bool // the limit itself is beyond it
+	integers bool // it says nothing about other numbers
+}
+
+func (b *bound) permits(d decimal) bool {
+	if b.integers && !d.isInteger() {
+		return true
+	}
+	c := d.compare(b.limit)
+	return c == 0 && !b.strict || c != 0 && c < 0 == b.upper
+}
+
+// enumeration is a set of values, each in its canonical form.
+type enumeration struct {
+	list []string
+	set  map[string]bool // nil for a few values
+}
+
+func (e *enumeration) contains(data string) bool {
+	if e.set == nil && slices.Contains(e.list, data) {
+		return true
+	}
+	data = canonical(data)
+	if e.set != nil {
+		return e.set[data]
+	}
+	return slices.Contains(e.list, data)
+}
+
+// few is up to how many names or values a search is as fast as a map.
+const few = 16
+
+// find returns the index of a property; -1 if the schema does not know it. guess is where the property is most likely:
+// after the one before it.
+func (s *schema) find(name string, guess int) int {
+	if guess < len(s.properties) && s.properties[guess].name == name {
+		return guess
+	}
+	if s.index != nil {
+		if i, ok := s.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range s.properties {
+		if s.properties[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// compiler compiles schemas of one document, each when it is needed for the first time.
 type compiler struct {
 	document *Document
-	schemas  *jsonschema.Compiler
 	formats  map[string]func(string) error
-	offsets  map[string]int
+	flag     string // of properties that are not required in this direction: readOnly or writeOnly
 
 	// requests is the compiler of the schemas of requests, if they differ from those of responses.
 	requests *compiler
 
-	acceptors map[*jsonschema.Schema]*acceptor
+	schemas map[scoped]*schema
+	scope   *scope                                   // of the outermost schemas
+	invalid func(o *node, keyword string, err error) // reports a keyword that cannot be compiled
+	err     error                                    // of such keywords, unless invalid is replaced
 }
 
-// newCompiler compiles every schema of the document.
-func newCompiler(d *Document, formats map[string]func(string) error) (*compiler, error) {
-	c, err := compileDefinitions(d, d.responses, formats)
-	if err == nil && d.requests != d.responses {
-		c.requests, err = compileDefinitions(d, d.requests, formats)
+// scoped is a schema and its dynamic scope, on which its dynamic references depend.
+type scoped struct {
+	node  *node
+	scope *scope
+}
+
+func newCompiler(d *Document, formats map[string]func(string) error) *compiler {
+	c := newDirection(d, formats, "")
+	if d.directional {
+		c.flag = "writeOnly"
+		c.requests = newDirection(d, formats, "readOnly")
 	}
-	return c, err
+	return c
 }
 
-func compileDefinitions(d *Document, b *definitions, formats map[string]func(string) error) (*compiler, error) {
+func newDirection(d *Document, formats map[string]func(string) error, flag string) *compiler {
 	c := &compiler{
-		document: d, formats: formats, schemas: jsonschema.NewCompiler(), offsets: b.offsets,
-		acceptors: make(map[*jsonschema.Schema]*acceptor),
+		document: d, formats: formats, flag: flag, schemas: make(map[scoped]*schema),
+		scope: &scope{inner: make(map[*resource]*scope)},
 	}
 	c.requests = c
-	c.schemas.DefaultDraft(jsonschema.Draft2020)
-	c.schemas.UseLoader(nothingElse{})
-	c.schemas.UseRegexpEngine(compilePattern)
-	c.schemas.AssertFormat()
-	c.registerFormats()
-	if err := c.schemas.AddResource(documentURL, map[string]any{"$defs": b.schemas}); err != nil {
-		return nil, err
+	c.invalid = func(o *node, keyword string, err error) {
+		c.err = errors.Join(c.err, fmt.Errorf("%s/%s: %w", o.pointer, keyword, err))
 	}
-	// What a schema refers to comes first: the library searches its queue of schemas to compile one by one.
-	done := make(map[string]bool, len(b.order))
-	var compile func(name string) error
-	compile = func(name string) error {
-		if done[name] {
-			return nil
-		}
-		done[name] = true
-		for _, ref := range b.refs[name] {
-			if err := compile(ref); err != nil {
-				return err
-			}
-		}
-		_, err := c.schemas.Compile(schemaURL(definition(name)))
-		return err
-	}
-	for _, name := range b.order {
-		if err := compile(name); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
+	return c
 }
 
-// schemaURL returns the absolute URI of the schema at a location of the compiled resource.
-func schemaURL(location string) string { return documentURL + reference(location) }
-
-// definition returns the location of an outermost schema in the compiled resource.
-func definition(name string) string { return "/$defs/" + escapeToken(name) }
-
-// nothingElse rejects every resource other than the document.
-type nothingElse struct{}
-
-func (nothingElse) Load(string) (any, error) {
-	return nil, errors.New("$ref leads out of the document")
-}
-
-// definitions are all schemas of a document, as definitions of one resource, because the jsonschema library copies its
-// books for each schema outside of the resources it knows. Each outermost schema is named by where it was published.
-type definitions struct {
-	schemas map[string]any
-	order   []string
-	refs    map[string][]string // name -> names of the definitions that it refers to
-	offsets map[string]int      // location of a keyword -> its rank in the document
-
-	reader *reader
-	flag   string // of properties that are not required
-	nodes  map[string]*node
-	walked map[*node]bool
-	roots  []*node
-	ids    map[*node]bool // schemas that keep their $id
-}
-
-// newDefinitions copies the schemas of the document. Every reference becomes the absolute URI of what it leads to.
-func (r *reader) newDefinitions(flag string) *definitions {
-	b := &definitions{
-		schemas: make(map[string]any), refs: make(map[string][]string), offsets: make(map[string]int), reader: r, flag: flag,
-		nodes: make(map[string]*node), walked: make(map[*node]bool), ids: make(map[*node]bool),
-	}
-	for _, s := range r.schemas {
-		// Dynamic references depend on the resources that a validator has come through. Nothing else does.
-		if s.find("$dynamicAnchor") >= 0 && s.base != nil {
-			for _, s := range r.ids {
-				b.ids[s] = s.base != nil && s.base.root == s
-			}
-			break
-		}
-	}
-	b.walk(r.root, "document")
-	for _, o := range r.refs { // some lead to where OpenAPI knows nothing
-		target := r.targets[o]
-		switch {
-		case target == nil:
-		case target.kind != "schema" && !b.walked[target]:
-			b.walk(target, target.kind)
-		case target.kind == "schema" && b.nodes[target.location] != target:
-			b.outermost(target)
-		}
-	}
-	for i := 0; i < len(b.roots); i++ {
-		name := b.order[i]
-		b.schemas[name] = b.schema(name, b.roots[i])
-	}
-	return b
-}
-
-// walk visits everything below an object that is not a schema.
-func (b *definitions) walk(o *node, kind string) {
-	b.walked[o] = true
-	for _, m := range o.members {
-		if memberKind, ok := memberKind(kind, m.name); ok && memberKind != "any" {
-			b.value(m.value, memberKind)
-		}
-	}
-}
-
-func (b *definitions) value(value any, kind string) {
-	o, _ := value.(*node)
-	switch {
-	case kind[0] == '[':
-		list, _ := value.([]any)
-		for _, item := range list {
-			b.value(item, kind[1:len(kind)-1])
-		}
-	case o == nil:
-	case kind[0] == '{':
-		for _, m := range o.members {
-			b.value(m.value, kind[1:len(kind)-1])
-		}
-	case kind == "schema":
-		b.outermost(o)
-	case shapes[kind] != nil || kind == "callback":
-		b.walk(o, kind)
-	}
-}
-
-func (b *definitions) outermost(o *node) {
-	name := o.pointer
-	for i := 2; b.nodes[definition(name)] != nil; i++ { // copies were published at one place
-		name = o.pointer + " " + strconv.Itoa(i)
-	}
-	b.order, b.roots = append(b.order, name), append(b.roots, o)
-	b.locate(definition(name), o)
-}
-
-// locate gives every schema its location.
-func (b *definitions) locate(location string, o *node) {
-	o.location = location
-	b.nodes[location] = o
-	o.eachSchema(func(path string, s *node) { b.locate(location+path, s) })
-}
-
-// eachSchema visits the schemas directly within a schema.
-func (o *node) eachSchema(visit func(path string, s *node)) {
-	for _, m := range o.members {
-		path := "/" + escapeToken(m.name)
-		switch shapes["schema"][m.name] {
-		case "schema":
-			if s, ok := m.value.(*node); ok {
-				visit(path, s)
-			}
-		case "[schema]":
-			for i, item := range m.value.([]any) {
-				visit(path+"/"+strconv.Itoa(i), item.(*node))
-			}
-		case "{schema}":
-			for _, entry := range m.value.(*node).members {
-				visit(path+"/"+escapeToken(entry.name), entry.value.(*node))
-			}
-		}
-	}
-}
-
-// schema returns a schema of the definition name.
-func (b *definitions) schema(name string, o *node) any {
-	b.offsets[o.location] = len(b.offsets)
-	if o.flag != nil {
-		return *o.flag
-	}
-	s := make(map[string]any, len(o.members))
-	if b.ids[o] {
-		s["$id"] = o.base.uri
-	}
-	for _, m := range o.members {
-		b.offsets[o.location+"/"+escapeToken(m.name)] = len(b.offsets)
-		switch kind := shapes["schema"][m.name]; {
-		case m.name == "$ref":
-			if target := b.reader.targets[o]; target != nil {
-				b.refer(name, target)
-				s["$ref"] = schemaURL(target.location)
-			}
-		case m.name == "$dynamicRef":
-			s["$dynamicRef"] = b.dynamicRef(name, o, m.value.(string))
-		case m.name == "$anchor":
-		case m.name == "required" && b.flag != "":
-			s[m.name] = plain(o.requiredIn(b.flag))
-		case kind == "schema":
-			s[m.name] = b.schema(name, m.value.(*node))
-		case kind == "[schema]":
-			list := []any{}
-			for _, item := range m.value.([]any) {
-				list = append(list, b.schema(name, item.(*node)))
-			}
-			s[m.name] = list
-		case kind == "{schema}":
-			members := make(map[string]any)
-			for _, m := range m.value.(*node).members {
-				members[m.name] = b.schema(name, m.value.(*node))
-			}
-			s[m.name] = members
-		case kind == "":
-			// An unknown keyword means nothing.
-		case !assertions[m.name] && m.name != "const" && m.name != "format" && m.name != "$dynamicAnchor":
-			// An annotation.
-		default:
-			s[m.name] = plain(m.value)
-		}
-	}
-	return s
-}
-
-func (b *definitions) refer(name string, target *node) {
-	root, _, _ := strings.Cut(strings.TrimPrefix(target.location, "/$defs/"), "/")
-	b.refs[name] = append(b.refs[name], tokenUnescaper.Replace(root))
-}
-
-// dynamicRef returns a dynamic reference as the compiler has to read it.
-func (b *definitions) dynamicRef(name string, o *node, ref string) string {
-	r := b.reader
-	target, ok := r.follow(o, ref, "schema")
-	if !ok || b.nodes[target.location] != target {
-		r.err(o, "$dynamicRef", "ref", "the reference %q leads to nothing", ref)
-		return documentURL
-	}
-	b.refer(name, target)
-	r.base = target.base
-	uri, _, _ := r.absolute("")
-	r.base = nil
-	anchor := target.text("$dynamicAnchor")
-	if anchor == "" || !strings.HasSuffix(ref, "#"+anchor) || target.base != nil && !b.ids[target.base.root] {
-		return schemaURL(target.location)
-	}
-	return uri + "#" + anchor
-}
-
-// compile returns the schema at a pointer into the read document, ready for validation.
-func (c *compiler) compile(pointer string) (*schema, error) {
-	s := &schema{offsets: c.offsets}
+// at returns the schema at a pointer into the read document, compiled.
+func (c *compiler) at(pointer string) (*schema, error) {
 	value, _ := c.document.at(pointer)
 	o, ok := value.(*node)
-	// Most schemas of an operation are nothing but a reference. They share what is compiled and its acceptor.
-	if ok && len(o.members) == 1 && o.text("$ref") != "" {
-		if target, found := fragment(o.text("$ref")); found {
-			value, _ = c.document.at(target)
-			o, ok = value.(*node)
-		}
-	}
-	if !ok || o.location == "" {
+	if !ok || o.kind != "schema" {
 		return nil, fmt.Errorf("compile schema %s: nothing is there", pointer)
 	}
-	var err error
-	if s.compiled, err = c.schemas.Compile(schemaURL(o.location)); err != nil {
-		return nil, fmt.Errorf("compile schema %s: %w", pointer, err)
+	s := c.compile(o, nil)
+	if c.err != nil {
+		return nil, fmt.Errorf("compile schema %s: %w", pointer, c.err)
 	}
-	s.quick = c.acceptor(s.compiled)
 	return s, nil
 }
 
-// at returns the value that the pointer into the read document leads to.
-func (d *Document) at(pointer string) (any, bool) { return valueAt(d.root, pointer) }
-
-// resolve follows $ref from the OpenAPI object (not schema) at pointer, and returns the pointer of the object that is no
-// reference.
-func (d *Document) resolve(pointer string) (string, error) {
-	for range 100 { // the reader has removed cycles
-		value, ok := d.at(pointer)
-		if !ok {
-			return "", fmt.Errorf("%s: nothing is there", pointer)
-		}
-		o, _ := value.(*node)
-		if o == nil || o.text("$ref") == "" {
-			return pointer, nil
-		}
-		if pointer, ok = fragment(o.text("$ref")); !ok {
-			return "", fmt.Errorf("%s: $ref leads out of the document", pointer)
-		}
+// compile returns the schema of an object in the dynamic scope of the schema around it.
+func (c *compiler) compile(o *node, sc *scope) *schema {
+	// Most schemas of properties and bodies are nothing but a reference, and share what that leads to. The reader has
+	// removed circles of them.
+	for len(o.members) == 1 && o.target != nil && o.members[0].name == "$ref" {
+		sc = c.enter(sc, o.base)
+		o = o.target
 	}
-	return "", fmt.Errorf("%s: $ref leads in a circle", pointer)
+	sc = c.enter(sc, o.base)
+	key := scoped{o, sc}
+	if s, ok := c.schemas[key]; ok {
+		return s
+	}
+	s := newSchema(o)
+	c.schemas[key] = s // before its parts, which can refer back to it
+	if o.flag != nil {
+		s.never = !*o.flag
+		return s
+	}
+	b := builder{c, s, o, sc}
+	b.values()
+	b.strings()
+	b.numbers()
+	b.objects()
+	b.arrays()
+	b.applicators()
+	return s
 }
 
-// example returns the first example of the media type at pointer, as compact JSON.
-func (d *Document) example(pointer string) []byte {
-	value, _ := d.at(pointer)
-	media, ok := value.(*node)
-	if !ok {
-		return nil
+// builder fills in one schema.
+type builder struct {
+	*compiler
+	*schema
+	node  *node
+	scope *scope
+}
+
+// child returns the schema that is the value of a keyword, if there is one.
+func (b *builder) child(keyword string) part {
+	if o := b.node.object(keyword); o != nil {
+		return part{b.compile(o, b.scope), b.node.members[b.node.find(keyword)].offset}
 	}
-	if example, ok := media.get("example"); ok {
-		return appendJSON(nil, example)
+	return part{}
+}
+
+// list returns the schemas of a keyword.
+func (b *builder) list(keyword string) []part {
+	var parts []part
+	for _, item := range b.node.list(keyword) {
+		o := item.(*node)
+		parts = append(parts, part{b.compile(o, b.scope), o.offset})
 	}
-	examples := media.object("examples")
-	if examples == nil || len(examples.members) == 0 {
-		return nil
-	}
-	found, err := d.resolve(pointer + "/examples/" + escapeToken(examples.members[0].name))
-	if err != nil {
-		return nil
-	}
-	if example, ok := d.at(found + "/value"); ok {
-		return appendJSON(nil, example)
+	return parts
+}
+
+// named returns the entries of a keyword that is an object.
+func (b *builder) named(keyword string) []member {
+	if o := b.node.object(keyword); o != nil {
+		return o.members
 	}
 	return nil
 }
 
-// validate returns the violations of value, in the order of the document.
-func (s *schema) validate(value any, in, name string) []Violation {
-	c := collector{offsets: s.offsets, in: in, name: name}
-	var err error
-	if !matchInTime(func() { err = s.compiled.Validate(value) }) {
-		c.add(Violation{Keyword: "pattern", Message: message(&kind.Pattern{}), Err: errMatchTimeout})
-		return c.violations
+// count sets n to the value of a keyword, and reports whether there is one.
+func (b *builder) count(keyword string, n *int) bool {
+	value, ok := b.node.get(keyword)
+	if ok {
+		*n, _ = strconv.Atoi(fmt.Sprint(value)) // the reader permits nothing else
 	}
-	if err == nil {
+	return ok
+}
+
+func (b *builder) values() {
+	switch names, _ := b.node.get("type"); names := names.(type) {
+	case string:
+		b.types = kindNamed[names]
+	case []any:
+		for _, name := range names {
+			b.types |= kindNamed[name.(string)]
+		}
+	}
+	if value, ok := b.node.get("const"); ok {
+		b.constant = newEnumeration([]any{value})
+	}
+	if values, ok := b.node.get("enum"); ok {
+		b.enum = newEnumeration(values.([]any))
+	}
+}
+
+func newEnumeration(values []any) *enumeration {
+	e := &enumeration{}
+	for _, value := range values {
+		e.list = append(e.list, string(appendCanonical(nil, plain(value))))
+	}
+	if len(e.list) > few {
+		e.set = make(map[string]bool, len(e.list))
+		for _, text := range e.list {
+			e.set[text] = true
+		}
+	}
+	return e
+}
+
+func (b *builder) strings() {
+	hasMin, hasMax := b.count("minLength", &b.minLength), b.count("maxLength", &b.maxLength)
+	if name := b.node.text("format"); name != "" {
+		b.format = b.textFormat(name)
+	}
+	if source, ok := b.node.get("pattern"); ok {
+		b.pattern = b.compilePattern("pattern", source.(string))
+	}
+	if hasMin || hasMax || b.format != nil || b.pattern != nil {
+		b.own |= str
+	}
+}
+
+// compilePattern returns nil if source is no pattern, which invalid reports.
+func (b *builder) compilePattern(keyword, source string) pattern {
+	p, err := compilePattern(source)
+	if err != nil {
+		b.invalid(b.node, keyword, err)
 		return nil
 	}
-	if verr, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		c.collect(verr)
-	} else {
-		c.add(Violation{Keyword: "decode", Message: "Input should be a JSON value", Err: err})
+	return p
+}
+
+func (b *builder) numbers() {
+	for _, keyword := range [...]string{"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"} {
+		if value, ok := b.node.get(keyword); ok {
+			b.bounds = append(b.bounds, bound{
+				keyword: keyword, limit: parseDecimal(fmt.Sprint(value)),
+				upper: keyword == "maximum" || keyword == "exclusiveMaximum", strict: keyword[0] == 'e',
+			})
+		}
 	}
-	return c.violations
+	if name := b.node.text("format"); b.formats[name] == nil {
+		b.bounds = append(b.bounds, numberFormats[name]...)
+	}
+	if value, ok := b.node.get("multipleOf"); ok {
+		b.multipleOf, _ = new(big.Rat).SetString(fmt.Sprint(value))
+		if b.multipleOf.Sign() <= 0 {
+			b.invalid(b.node, "multipleOf", errors.New("the value has to be greater than 0"))
+		}
+	}
+	if len(b.bounds) > 0 || b.multipleOf != nil || b.types&(number|integer) == integer {
+		b.own |= number | integer
+	}
+	b.small = b.multipleOf == nil
+	b.min, b.max = math.MinInt64, math.MaxInt64
+	for i := range b.bounds {
+		b.small = b.bounds[i].narrow(&b.min, &b.max) && b.small
+	}
+}
+
+// narrow applies the bound to a range of integers. It reports false if the limit is no integer of 18 digits, unless it is
+// so large that it makes no difference to integers of 18 digits.
+func (b *bound) narrow(lowest, highest *int64) bool {
+	if b.limit.isInteger() && len(b.limit.digits)+b.limit.exponent > 18 {
+		return b.limit.negative != b.upper
+	}
+	limit, err := strconv.ParseInt(string(b.limit.append(nil)), 10, 64)
+	if err != nil {
+		return false
+	}
+	switch {
+	case b.upper && b.strict:
+		*highest = min(*highest, limit-1)
+	case b.upper:
+		*highest = min(*highest, limit)
+	case b.strict:
+		*lowest = max(*lowest, limit+1)
+	default:
+		*lowest = max(*lowest, limit)
+	}
+	return true
+}
+
+func (b *builder) objects() {
+	for _, m := range b.named("properties") {
+		b.properties = append(b.properties, property{m.name, part{b.compile(m.value.(*node), b.scope), m.offset}})
+	}
+	known := make(map[string]int, len(b.properties))
+	for i := range b.properties {
+		known[b.properties[i].name] = i
+	}
+	// property returns the index of a name, which it makes known.
+	property := func(name any) int {
+		i, ok := known[name.(string)]
+		if !ok {
+			i = len(b.properties)
+			known[name.(string)] = i
+			b.properties = append(b.properties, property{name: name.(string)})
+		}
+		return i
+	}
+	for _, name := range b.node.requiredIn(b.flag) {
+		b.required = append(b.required, property(name))
+	}
+	for _, m := range b.named("dependentRequired") {
+		d := dependency{property: property(m.name)}
+		for _, name := range m.value.([]any) {
+			d.required = append(d.required, property(name))
+		}
+		b.dependent = append(b.dependent, d)
+	}
+	for _, m := range b.named("dependentSchemas") {
+		b.dependent = append(b.dependent, dependency{
+			property: property(m.name), schema: part{b.compile(m.value.(*node), b.scope), m.offset},
+		})
+	}
+	if len(b.properties) > few {
+		b.index = known
+	}
+	for _, m := range b.named("patternProperties") {
+		if p := b.compilePattern("patternProperties", m.name); p != nil {
+			b.patterns = append(b.patterns, patternProperty{p, part{b.compile(m.value.(*node), b.scope), m.offset}})
+		}
+	}
+	b.additional = b.child("additionalProperties")
+	b.names = b.child("propertyNames")
+	hasMin, hasMax := b.count("minProperties", &b.minProperties), b.count("maxProperties", &b.maxProperties)
+	if len(b.properties)+len(b.patterns) > 0 || b.additional.schema != nil || b.names.schema != nil || hasMin || hasMax {
+		b.own |= object
+	}
+}
+
+func (b *builder) arrays() {
+	b.prefix = b.list("prefixItems")
+	b.items = b.child("items")
+	b.contains = b.child("contains")
+	if b.contains.schema != nil {
+		b.minContains = 1
+		b.count("minContains", &b.minContains)
+		b.count("maxContains", &b.maxContains)
+	}
+	hasMin, hasMax := b.count("minItems", &b.minItems), b.count("maxItems", &b.maxItems)
+	unique, _ := b.node.get("uniqueItems")
+	b.unique = unique == true
+	if b.prefix != nil || b.items.schema != nil || b.contains.schema != nil || hasMin || hasMax || b.unique {
+		b.own |= array
+	}
+}
+
+func (b *builder) applicators() {
+	b.allOf = b.list("allOf")
+	for _, keyword := range [...]string{"$ref", "$dynamicRef"} {
+		target := b.node.target
+		if keyword == "$dynamicRef" {
+			target = b.scope.resolve(b.node)
+		}
+		if i := b.node.find(keyword); i >= 0 && target != nil {
+			b.allOf = append(b.allOf, part{b.compile(target, b.scope), b.node.members[i].offset})
+		}
+	}
+	b.anyOf, b.oneOf = b.list("anyOf"), b.list("oneOf")
+	b.not = b.child("not")
+	if b.condition = b.child("if"); b.condition.schema != nil {
+		b.then, b.otherwise = b.child("then"), b.child("else")
+	}
+	b.unevaluatedItems, b.unevaluatedMembers = b.child("unevaluatedItems"), b.child("unevaluatedProperties")
+	b.applies = len(b.allOf)+len(b.anyOf)+len(b.oneOf) > 0 || b.not.schema != nil || b.condition.schema != nil
+}
+
+// scope is the dynamic scope of a schema: by the name of each $dynamicAnchor, the outermost schema that has it in a
+// resource through which a validator has come. It is nil in documents without dynamic references.
+type scope struct {
+	anchors map[string]*node
+	inner   map[*resource]*scope // of schemas in another resource
+}
+
+// enter returns the scope within a schema of resource r.
+func (c *compiler) enter(sc *scope, r *resource) *scope {
+	if c.document.anchors == nil {
+		return nil
+	}
+	if sc == nil {
+		sc = c.scope
+	}
+	anchors := make(map[string]*node)
+	maps.Copy(anchors, c.document.anchors[r])
+	maps.Copy(anchors, sc.anchors)
+	if len(anchors) == len(sc.anchors) {
+		return sc
+	}
+	if sc.inner[r] == nil {
+		sc.inner[r] = &scope{anchors, make(map[*resource]*scope)}
+	}
+	return sc.inner[r]
+}
+
+// resolve returns what the $dynamicRef of o leads to.
+func (sc *scope) resolve(o *node) *node {
+	target := o.dynamic
+	if target == nil {
+		return nil
+	}
+	for len(target.members) == 1 && target.target != nil { // the schema has moved into components
+		target = target.target
+	}
+	anchor := target.text("$dynamicAnchor")
+	if outer := sc.anchors[anchor]; outer != nil && strings.HasSuffix(o.text("$dynamicRef"), "#"+anchor) {
+		return outer
+	}
+	return target
 }

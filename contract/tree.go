@@ -22,11 +22,12 @@ type node struct {
 	pointer string // JSON pointer into the published document
 	offset  int    // into the published bytes
 	kind    string // of the table of shapes; empty until visited
+	target  *node  // that $ref leads to
 
 	// Of schemas only:
-	flag     *bool     // of the schemas true and false, which have no members
-	base     *resource // that references are relative to; nil is the document
-	location string    // in the resource that is compiled
+	flag    *bool     // of the schemas true and false, which have no members
+	base    *resource // that references are relative to; nil is the document
+	dynamic *node     // that $dynamicRef leads to, unless an outer schema has the same $dynamicAnchor
 }
 
 // resource is a schema with an $id, and everything below it. References in it are relative to the $id.
@@ -131,7 +132,6 @@ func clone(value any) any {
 	switch value := value.(type) {
 	case *node:
 		c := *value
-		c.location = ""
 		c.members, c.index = make([]member, len(value.members)), nil
 		for i, m := range value.members {
 			c.members[i] = member{m.name, clone(m.value), m.offset}
@@ -169,11 +169,6 @@ func plain(value any) any {
 	}
 	return value
 }
-
-// maxDepth bounds the nesting of documents. Published documents stay below 100; the model and the generator recurse.
-const maxDepth = 500
-
-var errDepth = fmt.Errorf("the document is nested more than %d levels deep", maxDepth)
 
 // treeParser builds a tree of a text of which the UTF-8 is valid.
 type treeParser struct {

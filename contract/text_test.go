@@ -1,0 +1,56 @@
+package contract
+
+import (
+	"strings"
+	"testing"
+)
+
+// FuzzText compares what a validation takes for JSON with what decodeJSON does.
+func FuzzText(f *testing.F) {
+	for _, text := range []string{
+		`{"a":[1,-2.5,0.0,1e9,1E-9,{"b":{}},true,false,null,""]}`, ` [ 1 , { "a" : 2 } ] `, `"\u00e4\n\ud800\/"`, "\"\u00e4 and some more text\"",
+		`{"a":1,"\u0061":2}`, `{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"j":10,"j":11}`,
+		``, ` `, `{`, `{"a"}`, `{"a":1,}`, `{,}`, `{"a":1 "b":2}`, `[1,]`, `[,1]`, `[1 2]`, `1 2`, `01`, `1.`, `.1`, `-`, `1e`, `1e401`, `1e-401`, `+1`, `tru`, `nul`,
+		`"\`, `"\x"`, `"\u12"`, `"abcdefgh`, "\"abcdefg\n\"", "\"\x01\"", "\"\xff\"", `'a'`, `NaN`, "\v1", strings.Repeat("1", 1001),
+		strings.Repeat("[", 500) + strings.Repeat("]", 500), strings.Repeat("[", 501) + strings.Repeat("]", 501),
+		strings.Repeat(`{"a":`, 500) + "1" + strings.Repeat("}", 500), strings.Repeat(`{"a":`, 501) + "1" + strings.Repeat("}", 501),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, err := decodeJSON(data)
+		if accepted := anyValue.accepts(data); accepted != (err == nil) {
+			t.Fatalf("%.200q: accepted %v, but %v", data, accepted, err)
+		}
+		if violations := anyValue.validate(data, "body", ""); (len(violations) == 0) != (err == nil) {
+			t.Fatalf("%.200q: violations %v, but %v", data, violations, err)
+		}
+	})
+}
+
+// TestDecimal compares numbers by their exact values.
+func TestDecimal(t *testing.T) {
+	ascending := []string{"-1e400", "-123456789012345678901234567890", "-20", "-3", "-2.5", "-0.1", "-1e-400", "0", "1e-400", "0.099", "0.1", "1", "1.5", "2", "19.99", "20", "100", "1e21", "1e400"}
+	for i, a := range ascending {
+		for j, b := range ascending {
+			got, want := parseDecimal(a).compare(parseDecimal(b)), 0
+			if i < j {
+				want = -1
+			} else if i > j {
+				want = 1
+			}
+			if got != want {
+				t.Errorf("%s and %s compare as %d", a, b, got)
+			}
+		}
+	}
+	for _, equal := range [][]string{
+		{"0", "-0", "0.00", "0e5"}, {"100", "1e2", "100.0", "0.1e3", "1000e-1"}, {"-1.5", "-15e-1", "-1.50"}, {"1e30", "10e29"},
+	} {
+		for _, number := range equal {
+			if got := canonical(number); got != canonical(equal[0]) {
+				t.Errorf("%s is %s, and %s is %s", number, got, equal[0], canonical(equal[0]))
+			}
+		}
+	}
+}
