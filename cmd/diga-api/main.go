@@ -34,7 +34,10 @@ type program struct {
 	Keys  struct {
 		Create keysCreateCommand `cmd:"" help:"Create a key and print its secret, which is not stored."`
 		List   keysListCommand   `cmd:"" help:"List keys."`
-	} `cmd:"" help:"Create and list keys."`
+		Revoke keysRevokeCommand `cmd:"" help:"Delete keys at the database, such as leaked ones."`
+		Rotate keysRotateCommand `cmd:"" help:"Replace the secret of a key and print the new one, which is not stored."`
+		Purge  keysPurgeCommand  `cmd:"" help:"Remove tombstones, the records of deleted keys."`
+	} `cmd:"" help:"Create, list, revoke and rotate keys at the database."`
 	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether the server can serve with the settings of serve."`
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +44,15 @@ func (w *wrongSettings) uuid(flag, text string) apitype.UUID {
 		w.wrong(flag, "is not a UUID: "+err.Error())
 	}
 	return id
+}
+
+// time parses a time.
+func (w *wrongSettings) time(flag, text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		w.wrong(flag, "is not a time such as 2030-01-31T12:00:00Z")
+	}
+	return at
 }
 
 // duration parses a positive duration.
@@ -174,13 +182,4 @@ func (f logFlags) logger(w io.Writer, settings *wrongSettings) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
-}
-
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/diga-io/diga-api/server/store"
 )
@@ -76,9 +77,11 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 		return err
 	}
 	defer to.Close()
-	copied, err := store.Copy(ctx, from, to, nil)
+	report, done := std.progress("copying")
+	copied, err := store.Copy(ctx, from, to, report)
+	done()
 	if err != nil {
-		return err
+		return interrupted(ctx, err, fmt.Sprintf("nothing was copied to %s", to))
 	}
 	fmt.Fprintf(std.out, "copied and compared %d keys and %d tombstones from %s to %s\n", copied.Keys, copied.Tombstones, from, to)
 	return nil
@@ -104,9 +107,14 @@ func (c *backupCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer keys.Close()
-	if err := keys.Backup(ctx, c.File, nil); err != nil {
-		return err
+	began := time.Now()
+	report, done := std.progress("backing up")
+	err = keys.Backup(ctx, c.File, report)
+	done()
+	if err != nil {
+		return interrupted(ctx, err, "there is no backup")
 	}
-	fmt.Fprintf(std.out, "backed up %s to %s\n", keys, c.File)
+	// The time is for keys list --deleted-after: what was deleted later is not in the backup.
+	fmt.Fprintf(std.out, "backed up %s to %s at %s\n", keys, c.File, timeText(began))
 	return nil
 }

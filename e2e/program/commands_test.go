@@ -50,7 +50,7 @@ func TestKeysCreateServeAndList(t *testing.T) {
 	if live.Status != 0 || !strings.Contains(live.Stdout, admin.ID) || strings.Contains(live.Stdout, viewer.ID) {
 		t.Errorf("live keys: %+v", live)
 	}
-	if all.Status != 0 || !strings.Contains(all.Stdout, admin.ID) || !strings.Contains(all.Stdout, "by "+admin.ID) {
+	if all.Status != 0 || !strings.Contains(all.Stdout, admin.ID) || !strings.Contains(all.Stdout, "\t"+admin.ID+"\t") {
 		t.Errorf("all keys: %+v", all)
 	}
 	for _, out := range []string{live.Stdout, all.Stdout, log} {

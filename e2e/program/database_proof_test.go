@@ -90,7 +90,7 @@ func TestBackupAndRestore(t *testing.T) {
 			before = append(before, id)
 		}
 		load.mutex.Unlock()
-		if got := process.Run(t, process.Command(t, "backup", "--database-url", url, file)); got.Status != 0 || got.Stdout != "backed up "+url+" to "+file+"\n" {
+		if got := process.Run(t, process.Command(t, "backup", "--database-url", url, file)); got.Status != 0 || !strings.HasPrefix(got.Stdout, "backed up "+url+" to "+file+" at ") {
 			t.Fatalf("%+v", got)
 		}
 	})

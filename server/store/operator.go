@@ -53,6 +53,9 @@ func (s *Store) Get(ctx context.Context, id apitype.UUID) (apikey.Key, error) {
 // servers for milliseconds.
 const purgeBatch = 1000
 
+// purgeTimeout limits a batch of Purge, which does not end with the context.
+const purgeTimeout = 10 * time.Second
+
 // CountTombstones returns the number of tombstones of keys that were deleted before that time.
 func (s *Store) CountTombstones(ctx context.Context, before time.Time) (count int64, err error) {
 	if err := s.read.QueryRowContext(ctx, countPurgeSQL, before.UnixMicro()).Scan(&count); err != nil {
@@ -62,8 +65,8 @@ func (s *Store) CountTombstones(ctx context.Context, before time.Time) (count in
 }
 
 // Purge removes the tombstones of keys that were deleted before that time, and returns their number. Each batch is a
-// transaction of its own, so servers go on meanwhile, and what is purged stays purged if Purge ends early. It then returns
-// the number of tombstones known to be purged, together with the error.
+// transaction of its own, so servers go on meanwhile, and what is purged stays purged if Purge ends early. Its number is
+// returned together with the error. A batch that has begun is finished, so that the number is exact for the audit.
 func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) (purged int64, err error) {
 	total, err := s.CountTombstones(ctx, before)
 	if err != nil {
@@ -78,7 +81,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}
-		rows, err := s.exec(ctx, purgeSQL, first, end, before.UnixMicro())
+		rows, err := s.purgeRange(context.WithoutCancel(ctx), first, end, before)
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}
@@ -86,6 +89,12 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		progress.report(purged, total)
 	}
 	return purged, nil
+}
+
+func (s *Store) purgeRange(ctx context.Context, first, last string, before time.Time) (rows int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
+	defer cancel()
+	return s.exec(ctx, purgeSQL, first, last, before.UnixMicro())
 }
 
 // largestID is not less than any id.
