@@ -189,7 +189,15 @@ func TestRollingUpgrade(t *testing.T) {
 		before := deleted.Load()
 		process.Eventually(t, func() bool { return deleted.Load() >= before+20 })
 	}
+	migrate := func(program string) {
+		cmd := process.Command(t, "migrate", "--database-url", url)
+		cmd.Path = program
+		if got := process.Run(t, cmd); got.Status != 0 {
+			t.Fatalf("%+v", got)
+		}
+	}
 	replace := func(i int, program string) {
+		migrate(program) // as the init container of the pod
 		replica := add(program)
 		process.Eventually(t, func() bool { return balancer.ready(replica) })
 		progress()
@@ -201,11 +209,7 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 	replace(0, present) // a restart
 
-	migrate := process.Command(t, "migrate", "--database-url", url)
-	migrate.Path = next
-	if got := process.Run(t, migrate); got.Status != 0 {
-		t.Fatalf("%+v", got)
-	}
+	migrate(next)
 	if version, err := keys.SchemaVersion(t.Context()); err != nil || version != store.Head+1 {
 		t.Fatalf("the schema is at version %d, %v", version, err)
 	}
