@@ -155,7 +155,8 @@ func (c *doctorCommand) examineCertificate(now time.Time) (string, error) {
 
 // examineDatabase checks the database as it is: it neither migrates nor creates a file.
 func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
-	keys, err := store.Open(ctx, c.DatabaseURL, store.Options{})
+	// To open a backup for writing would change it. PostgreSQL is opened as serve does, which looks for the primary.
+	keys, err := store.Open(ctx, c.DatabaseURL, store.Options{ReadOnly: strings.HasPrefix(c.DatabaseURL, "sqlite:")})
 	switch {
 	case errors.Is(err, store.ErrOlderSchema), errors.Is(err, store.ErrNewerSchema):
 		r.check("schema", err, "")

@@ -1,4 +1,4 @@
-//go:build proof
+//go:build proof && linux
 
 package program_test
 
@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,203 +21,229 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sys/unix"
 
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
-// The two statements of a delete, as the store issues them.
-const (
-	lookUpSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at ` +
-		`FROM api_keys WHERE secret_hash = $1 AND deleted_at IS NULL`
-	removeSQL = `UPDATE api_keys SET deleted_at = $1, deleted_by = $2, deleted_request_id = $3, secret_hash = NULL ` +
-		`WHERE id = $4 AND project_id = $5 AND deleted_at IS NULL`
-)
-
-// direct issues both statements through the driver and nothing else, and gives the number of keys that it deleted.
-type direct func(ctx context.Context, caller held, target apitype.UUID) (int64, error)
-
-// directSQLite has the connections that the store has: one that writes, each commit on the disk, and four that read.
-func directSQLite(b *testing.B, url string) direct {
-	open := func(pragma string, connections int) *sql.DB {
-		db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(url, "sqlite:")+"?_pragma=busy_timeout(1000)&_pragma="+pragma)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { db.Close() })
-		db.SetMaxOpenConns(connections)
-		db.SetMaxIdleConns(connections)
-		return db
-	}
-	lookUp, err := open("query_only(1)", 4).Prepare(lookUpSQL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	remove, err := open("synchronous(FULL)", 1).Prepare(removeSQL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return func(ctx context.Context, caller held, target apitype.UUID) (int64, error) {
-		var found row
-		hash := caller.secret.Hash()
-		if err := lookUp.QueryRowContext(ctx, hash[:]).Scan(found.columns()...); err != nil {
-			return 0, err
-		}
-		result, err := remove.ExecContext(ctx, time.Now().UnixMicro(), found.id, "request", target.String(), found.project)
-		if err != nil {
-			return 0, err
-		}
-		return result.RowsAffected()
-	}
-}
-
-func directPostgres(b *testing.B, url string) direct {
-	pool, err := pgxpool.New(b.Context(), url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(pool.Close)
-	return func(ctx context.Context, caller held, target apitype.UUID) (int64, error) {
-		var found row
-		hash := caller.secret.Hash()
-		if err := pool.QueryRow(ctx, lookUpSQL, hash[:]).Scan(found.columns()...); err != nil {
-			return 0, err
-		}
-		tag, err := pool.Exec(ctx, removeSQL, time.Now().UnixMicro(), found.id, "request", target.String(), found.project)
-		return tag.RowsAffected(), err
-	}
-}
-
-// row is what lookUpSQL gives.
-type row struct {
-	id, project, creator, name, digits string
-	permissions                        sql.NullString
-	created                            int64
-	expires                            sql.NullInt64
-}
-
-func (r *row) columns() []any {
-	return []any{&r.id, &r.project, &r.creator, &r.name, &r.digits, &r.permissions, &r.created, &r.expires}
-}
-
-// BenchmarkStore measures deletes, and answers of 404 to a good caller, by 32 clients at a time, in a store of a thousand
-// keys and, without -short, in one of a million: over HTTP, asked of the program as it is started, beside the same two
-// statements issued directly with the same durability and number of connections. Both take turns, so that what else the
-// machine does is shared fairly; %direct is their ratio.
-func BenchmarkStore(b *testing.B) {
-	sizes := func(b *testing.B, run func(b *testing.B, size int)) {
-		for _, size := range []int{1_000, 1_000_000} {
-			b.Run(fmt.Sprint(size), func(b *testing.B) {
-				if testing.Short() && size > 1_000 {
-					b.Skip("a million keys take a while: run without -short")
-				}
-				run(b, size)
-			})
-		}
-	}
-	b.Run("SQLite", func(b *testing.B) {
-		sizes(b, func(b *testing.B, size int) {
-			url := process.SQLite(b)
-			benchmarkStore(b, size, url, url, directSQLite)
-		})
-	})
-	b.Run("PostgreSQL", func(b *testing.B) {
-		postgres := postgres.Start(b) // one that flushes, unlike that of the other tests
-		for _, connections := range []string{"4", "32"} {
-			b.Run(connections+" connections", func(b *testing.B) {
-				sizes(b, func(b *testing.B, size int) {
-					url := postgres.Database(b)
-					benchmarkStore(b, size, url, withParameters(b, url, "pool_max_conns", connections), directPostgres)
-				})
-			})
-		}
-	})
-}
-
-// benchmarkStore fills the store at url and measures it through pooled, which is the same URL with the size of the pool.
-func benchmarkStore(b *testing.B, size int, url, pooled string, open func(b *testing.B, url string) direct) {
-	const clients, turn = 32, 512
-	keys := openStore(b, url)
-	project := apitype.NewUUID()
-	caller := create(b, keys, project)
-	if err := keys.Close(); err != nil {
-		b.Fatal(err)
-	}
-	storetest.Fill(b, url, size)
-	server := process.Serve(b, "--database-url", pooled)
-	direct := open(b, pooled)
-	connections := make([]*connection, clients)
-	for i := range connections {
-		connections[i] = connectTo(b, server, caller.secret)
-	}
-	// all has the clients do something with each of the targets.
-	all := func(b *testing.B, targets []apitype.UUID, do func(client int, target apitype.UUID) error) time.Duration {
-		start := time.Now()
-		var next atomic.Int64
-		var wg sync.WaitGroup
-		for client := range clients {
-			wg.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(targets)); i = next.Add(1) - 1 {
-					if err := do(client, targets[i]); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		return time.Since(start)
-	}
-	for _, operation := range []struct {
-		name    string
-		deleted int64
-		status  string
-		targets func(b *testing.B, n int) []apitype.UUID
-	}{
-		{"delete", 1, "200", func(b *testing.B, n int) []apitype.UUID { return claim(b, url, project, n) }},
-		{"404", 0, "404", func(_ *testing.B, n int) []apitype.UUID {
-			targets := make([]apitype.UUID, n)
-			for i := range targets {
-				targets[i] = apitype.NewUUID()
+// BenchmarkRequests measures deletes, and 404s to a valid key, by 32 clients with persistent connections over loopback
+// HTTP: by the program as operators start it, and by a bare net/http server that issues the same statements through the
+// same store. Both are processes of their own, each with a database of its own, and take turns, so that other load on the
+// machine affects all figures alike. It reports
+//
+//	delete/s, 404/s            requests per second of the program
+//	delete-p99-ms              the time that 99 of 100 deletes by the program stay below
+//	delete-cpu-us, 404-cpu-us  processor time of the program for a request, in microseconds
+//	bare-delete-cpu-us, ...    the same of the bare server
+//
+// The databases have a thousand keys and, without -short, a million.
+func BenchmarkRequests(b *testing.B) {
+	sizes := func(database func(b *testing.B) string) func(b *testing.B) {
+		return func(b *testing.B) {
+			benchmarkRequests(b, 1_000, database)
+			if !testing.Short() {
+				benchmarkRequests(b, 1_000_000, database)
 			}
-			return targets
-		}},
-	} {
-		b.Run(operation.name, func(b *testing.B) {
-			targets := operation.targets(b, 2*b.N)
-			// A thread that waits for the disk keeps a processor of Go's for a while. With as many as the machine has,
-			// that would slow the direct statements down, which have few threads at work.
-			runtime.GOMAXPROCS(4 * runtime.NumCPU()) // package testing puts it back
-			b.ResetTimer()
-			var directly, overHTTP time.Duration
-			for begin := 0; begin < len(targets) && !b.Failed(); begin += 2 * turn {
-				end := min(begin+2*turn, len(targets))
-				middle := (begin + end) / 2
-				directly += all(b, targets[begin:middle], func(_ int, target apitype.UUID) error {
-					deleted, err := direct(b.Context(), caller, target)
-					if err == nil && deleted != operation.deleted {
-						err = fmt.Errorf("deleted %d keys", deleted)
-					}
-					return err
-				})
-				overHTTP += all(b, targets[middle:end], func(client int, target apitype.UUID) error {
-					status, err := connections[client].delete(target)
-					if err == nil && status != operation.status {
-						err = errors.New("answered " + status)
-					}
-					return err
-				})
-			}
-			b.ReportMetric(0, "ns/op") // of both together: means nothing
-			b.ReportMetric(float64(b.N)/directly.Seconds(), "direct/s")
-			b.ReportMetric(float64(b.N)/overHTTP.Seconds(), "HTTP/s")
-			b.ReportMetric(100*directly.Seconds()/overHTTP.Seconds(), "%direct")
+		}
+	}
+	b.Run("SQLite", sizes(func(b *testing.B) string { return process.SQLite(b) }))
+	b.Run("PostgreSQL", sizes(func(b *testing.B) string { return postgres.Start(b).Database(b) }))
+}
+
+// BenchmarkPool measures the same with different numbers of connections to PostgreSQL, to choose the default.
+func BenchmarkPool(b *testing.B) {
+	for _, connections := range []string{"4", "8", "16", "32", "64"} {
+		b.Run("connections="+connections, func(b *testing.B) {
+			benchmarkRequests(b, 1_000, func(b *testing.B) string { return postgres.Start(b).Database(b) }, "pool_max_conns", connections)
 		})
 	}
+}
+
+// bareVariable contains the URL of the store when the test binary runs as the bare server.
+const bareVariable = "DIGA_BENCH_BARE"
+
+func init() {
+	if url := os.Getenv(bareVariable); url != "" {
+		fmt.Println(serveBare(url))
+		os.Exit(1)
+	}
+}
+
+// serveBare serves deletes with nothing but net/http and the store, and prints its address.
+func serveBare(url string) error {
+	ctx := context.Background()
+	keys, err := store.Open(ctx, url, store.Options{Migrate: true})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	remove := func(r *http.Request) error {
+		caller, err := keys.Authenticate(r.Context(), apikey.SecretOf(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")).Hash())
+		if err != nil {
+			return err
+		}
+		id, err := apitype.ParseUUID(r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		return keys.Delete(r.Context(), caller.ProjectID, id, apikey.Deletion{At: time.Now(), By: caller.ID, RequestID: "request"})
+	}
+	http.HandleFunc("DELETE /v1/api_key/{id}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch err := remove(r); {
+		case err == nil:
+			io.WriteString(w, "{}\n")
+		case errors.Is(err, apikey.ErrNotFound):
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `{"status":"error","error_code":"API_KEY_NOT_FOUND","message":"Error from ApiKeyNotFoundException"}`+"\n")
+		default:
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	return http.Serve(listener, nil)
+}
+
+// candidate is a server process with a database of its own.
+type candidate struct {
+	url         string
+	project     apitype.UUID
+	pid         int
+	connections []*connection
+}
+
+const benchClients = 32
+
+// newCandidate fills a database, starts a server on it, and connects the clients.
+func newCandidate(b *testing.B, keys int, url string, start func(b *testing.B, url string) (pid int, address string), parameters []string) *candidate {
+	b.Helper()
+	opened := openStore(b, url)
+	c := &candidate{url: url, project: apitype.NewUUID()}
+	caller := create(b, opened, c.project)
+	if err := opened.Close(); err != nil {
+		b.Fatal(err)
+	}
+	storetest.Fill(b, url, keys)
+	if len(parameters) > 0 {
+		url = withParameters(b, url, parameters...)
+	}
+	pid, address := start(b, url)
+	c.pid = pid
+	for range benchClients {
+		c.connections = append(c.connections, connectTo(b, address, caller.secret))
+	}
+	return c
+}
+
+// turns is what a server did in all its turns with one operation.
+type turns struct {
+	elapsed, processor time.Duration
+	latencies          []time.Duration
+}
+
+// turn has the clients send a request for each of the targets.
+func (c *candidate) turn(b *testing.B, l *turns, targets []apitype.UUID, status string) {
+	latencies := make([]time.Duration, len(targets))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	processor, start := processorTime(b, c.pid), time.Now()
+	for _, connection := range c.connections {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(targets)); i = next.Add(1) - 1 {
+				sent := time.Now()
+				got, err := connection.delete(targets[i])
+				latencies[i] = time.Since(sent)
+				if err != nil || got != status {
+					b.Errorf("answered %s, want %s: %v", got, status, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	l.elapsed += time.Since(start)
+	l.processor += processorTime(b, c.pid) - processor
+	l.latencies = append(l.latencies, latencies...)
+}
+
+// processorTime returns the time that all threads of the process, including ended ones, spent on a processor.
+func processorTime(b *testing.B, pid int) time.Duration {
+	var spent unix.Timespec
+	const ofProcess = 2 // CPUCLOCK_SCHED; see clock_getcpuclockid(3)
+	if err := unix.ClockGettime(int32(^pid<<3|ofProcess), &spent); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(spent.Nano())
+}
+
+func startProgram(b *testing.B, url string) (pid int, address string) {
+	server := process.Serve(b, "--database-url", url)
+	return server.Process.Pid, strings.TrimPrefix(server.API, "http://")
+}
+
+func startBare(b *testing.B, url string) (pid int, address string) {
+	cmd := exec.CommandContext(b.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), bareVariable+"="+url)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	address, err = bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		b.Fatal(address, err)
+	}
+	return cmd.Process.Pid, strings.TrimSpace(address)
+}
+
+// benchmarkRequests measures servers with a number of keys each. Parameters are added to the URL that the servers get.
+func benchmarkRequests(b *testing.B, keys int, database func(b *testing.B) string, parameters ...string) {
+	candidates := [2]*candidate{
+		newCandidate(b, keys, database(b), startProgram, parameters), newCandidate(b, keys, database(b), startBare, parameters),
+	}
+	b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+		const turn = 512
+		var live [2][]apitype.UUID
+		for i, c := range candidates {
+			live[i] = claim(b, c.url, c.project, b.N)
+		}
+		unknown := make([]apitype.UUID, b.N)
+		for i := range unknown {
+			unknown[i] = apitype.NewUUID()
+		}
+		b.ResetTimer()
+		var deletes, misses [2]turns
+		for begin := 0; begin < b.N && !b.Failed(); begin += turn {
+			end := min(begin+turn, b.N)
+			for i, c := range candidates {
+				c.turn(b, &deletes[i], live[i][begin:end], "200")
+				c.turn(b, &misses[i], unknown[begin:end], "404")
+			}
+		}
+		perSecond := func(l turns) float64 { return float64(b.N) / l.elapsed.Seconds() }
+		each := func(l turns) float64 { return float64(l.processor.Microseconds()) / float64(b.N) }
+		slices.Sort(deletes[0].latencies)
+		p99 := deletes[0].latencies[len(deletes[0].latencies)*99/100]
+		b.ReportMetric(0, "ns/op") // of all together: means nothing
+		b.ReportMetric(perSecond(deletes[0]), "delete/s")
+		b.ReportMetric(perSecond(misses[0]), "404/s")
+		b.ReportMetric(1e3*p99.Seconds(), "delete-p99-ms")
+		for i, prefix := range []string{"", "bare-"} {
+			b.ReportMetric(each(deletes[i]), prefix+"delete-cpu-us")
+			b.ReportMetric(each(misses[i]), prefix+"404-cpu-us")
+		}
+	})
 }
 
 // claim makes n keys to delete.
@@ -262,9 +291,8 @@ type connection struct {
 	tail   string
 }
 
-func connectTo(b *testing.B, server *process.Server, secret apikey.Secret) *connection {
+func connectTo(b *testing.B, host string, secret apikey.Secret) *connection {
 	b.Helper()
-	host := strings.TrimPrefix(server.API, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		b.Fatal(err)

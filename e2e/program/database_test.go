@@ -58,6 +58,7 @@ func TestReadingChangesNoBackup(t *testing.T) {
 			}
 			before := content()
 			for _, args := range [][]string{
+				{"doctor", "--database-url", url},
 				{"keys", "list", "--deleted", "--database-url", url},
 				{"migrate", "--from", url, "--to", process.SQLite(t)},
 			} {

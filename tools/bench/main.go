@@ -43,7 +43,10 @@ func run(ctx context.Context, stdout, progress io.Writer, root, rounds string, s
 	}
 	var output bytes.Buffer
 	for range n {
-		for _, section := range sections {
+		for i, section := range sections {
+			if i > 0 && section.command == sections[i-1].command {
+				continue // has run
+			}
 			command := exec.CommandContext(ctx, "sh", "-c", section.command) //nolint:gosec // a constant of rows.go
 			command.Dir = root
 			command.Stdout, command.Stderr = io.MultiWriter(&output, progress), progress

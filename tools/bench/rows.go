@@ -23,18 +23,29 @@ type value struct{ benchmark, unit string }
 // goal is a limit for a ratio. Zero means none.
 type goal struct{ atMost, atLeast float64 }
 
-const (
-	rate = "HTTP/s" // requests per second, as BenchmarkStore reports them
-	time = "sec/op"
-)
+const time = "sec/op"
+
+const requests = "go -C e2e test -tags proof -run '^$' -bench Requests -short -benchtime 8192x ./program"
 
 var sections = []section{
 	{
 		name:    "deletes",
 		title:   "Deletes per second, against 404s per second = 1",
-		command: "go -C e2e test -tags proof -run '^$' -bench Store -short ./program",
+		command: requests,
 		rows: []row{
-			{what: "SQLite", top: value{"Store/SQLite/1000/delete", rate}, bottom: value{"Store/SQLite/1000/404", rate}, goal: goal{atLeast: 0.6}},
+			{what: "SQLite", top: value{"Requests/SQLite/keys=1000", "delete/s"}, bottom: value{"Requests/SQLite/keys=1000", "404/s"}, goal: goal{atLeast: 0.6}},
+			{what: "PostgreSQL", top: value{"Requests/PostgreSQL/keys=1000", "delete/s"}, bottom: value{"Requests/PostgreSQL/keys=1000", "404/s"}},
+		},
+	},
+	{
+		name:    "processor",
+		title:   "Processor time for a request, against net/http and the same store = 1",
+		command: requests,
+		rows: []row{
+			{what: "SQLite, delete", top: value{"Requests/SQLite/keys=1000", "delete-cpu-us"}, bottom: value{"Requests/SQLite/keys=1000", "bare-delete-cpu-us"}, goal: goal{atMost: 1.15}},
+			{what: "SQLite, 404", top: value{"Requests/SQLite/keys=1000", "404-cpu-us"}, bottom: value{"Requests/SQLite/keys=1000", "bare-404-cpu-us"}, goal: goal{atMost: 1.15}},
+			{what: "PostgreSQL, delete", top: value{"Requests/PostgreSQL/keys=1000", "delete-cpu-us"}, bottom: value{"Requests/PostgreSQL/keys=1000", "bare-delete-cpu-us"}, goal: goal{atMost: 1.15}},
+			{what: "PostgreSQL, 404", top: value{"Requests/PostgreSQL/keys=1000", "404-cpu-us"}, bottom: value{"Requests/PostgreSQL/keys=1000", "bare-404-cpu-us"}, goal: goal{atMost: 1.15}},
 		},
 	},
 	{
