@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -75,23 +76,26 @@ func (b *balancer) ready(replica *process.Server) bool {
 	return b.replicas[replica]
 }
 
-// nextRelease builds a program that has one more migration, which the present one accepts.
-func nextRelease(t *testing.T) string {
+// nextRelease builds a program with further migrations, each of which declares one of oldest as its oldest program.
+func nextRelease(t *testing.T, oldest ...int64) string {
 	t.Helper()
-	folder, version := t.TempDir(), store.Head+1
+	folder := t.TempDir()
 	replace := make(map[string]string)
-	for _, engine := range []string{"postgres", "sqlite"} {
-		statements := fmt.Sprintf("ALTER TABLE api_keys ADD COLUMN next_release text;\n"+
-			"INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES (%d, %d);\n", version, version-1)
-		file := filepath.Join(folder, engine+".sql")
+	for i, oldest := range oldest {
+		version := store.Head + 1 + int64(i)
+		file := filepath.Join(folder, fmt.Sprintf("%d.sql", version))
+		statements := fmt.Sprintf("ALTER TABLE api_keys ADD COLUMN release_%[1]d text;\n"+
+			"INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES (%[1]d, %d);\n", version, oldest)
 		if err := os.WriteFile(file, []byte(statements), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		target, err := filepath.Abs(fmt.Sprintf("%s/server/store/migrations/%s/%05d_next_release.sql", process.Root, engine, version))
-		if err != nil {
-			t.Fatal(err)
+		for _, engine := range []string{"postgres", "sqlite"} {
+			target, err := filepath.Abs(fmt.Sprintf("%s/server/store/migrations/%s/%05d_next_release.sql", process.Root, engine, version))
+			if err != nil {
+				t.Fatal(err)
+			}
+			replace[target] = file
 		}
-		replace[target] = file
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -109,6 +113,57 @@ func nextRelease(t *testing.T) string {
 	return program
 }
 
+// TestSchemaWindow has a newer program migrate the database. Within the window of the new schema the present program goes
+// on, and outside of it no command runs.
+func TestSchemaWindow(t *testing.T) {
+	next, contracted := nextRelease(t, store.Head), nextRelease(t, store.Head, store.Head+1)
+	for engine, url := range map[string]string{"SQLite": process.SQLite(t), "PostgreSQL": postgres.Database(t)} {
+		t.Run(engine, func(t *testing.T) {
+			run := func(program string, args ...string) process.Outcome {
+				t.Helper()
+				cmd := process.Command(t, append(args, "--database-url", url)...)
+				cmd.Path = program
+				return process.Run(t, cmd)
+			}
+			present := process.Program(t)
+			if got := run(present, "migrate"); got.Status != 0 {
+				t.Fatalf("%+v", got)
+			}
+			admin := process.NewKey(t, url)
+
+			if got := run(next, "migrate"); got.Status != 0 || !strings.Contains(got.Stdout, fmt.Sprintf("schema version %d\n", store.Head+1)) {
+				t.Fatalf("%+v", got)
+			}
+			want := fmt.Sprintf("schema version %d, newer than this program, which knows %d and works with it", store.Head+1, store.Head)
+			if got := run(present, "migrate"); got.Status != 0 || !strings.Contains(got.Stdout, want) {
+				t.Errorf("migrate: %+v, want %q", got, want)
+			}
+			if got := run(present, "doctor"); !strings.Contains(got.Stdout, "[+] schema ") {
+				t.Errorf("doctor: %+v", got)
+			}
+			server := process.Serve(t, "--database-url", url)
+			if status := server.Delete(t, admin.Key, process.NewKey(t, url).ID); status != http.StatusOK {
+				t.Errorf("answered %d", status)
+			}
+			server.Stop(t, syscall.SIGTERM)
+
+			if got := run(contracted, "migrate"); got.Status != 0 {
+				t.Fatalf("%+v", got)
+			}
+			want = fmt.Sprintf("it is at version %d and needs a program that knows version %d, this one knows %d; run a newer diga-api",
+				store.Head+2, store.Head+1, store.Head)
+			for _, args := range [][]string{{"migrate"}, {"serve", "--addr", "127.0.0.1:0"}, {"doctor"}, {"keys", "list"}} {
+				if got := run(present, args...); got.Status != 1 || !strings.Contains(got.Stdout+got.Stderr, want) {
+					t.Errorf("%s: %+v, want status 1 and %q", args, got, want)
+				}
+			}
+			if got := run(next, "migrate"); got.Status != 0 {
+				t.Errorf("the release in the window: %+v", got)
+			}
+		})
+	}
+}
+
 // Two replicas on one PostgreSQL are upgraded across a migration, rolled back and upgraded again, one after the other, while
 // callers delete keys: every request is answered, every key is deleted once, and no replica becomes unready before it is
 // stopped. This is what deploy/kubernetes does: the init container of the first new pod migrates.
@@ -120,7 +175,7 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 	defer keys.Close()
 	admin := process.NewKey(t, url)
-	present, next := process.Program(t), nextRelease(t)
+	present, next := process.Program(t), nextRelease(t, store.Head)
 
 	balancer := &balancer{replicas: make(map[*process.Server]bool)}
 	stopped := make(map[*process.Server]*atomic.Bool)

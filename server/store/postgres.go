@@ -342,7 +342,15 @@ func (e *postgresEngine) explain(err error) error {
 	}
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		return fmt.Errorf("%s: %s (SQLSTATE %s)", e.name, server.Message, server.Code)
+		text, advice := e.name+": "+server.Message, ""
+		switch server.Code {
+		case "42501": // insufficient_privilege
+			advice = "; run `diga-api migrate` as the role that owns the tables, see deploy/postgres/roles.sql"
+		case "55P03": // lock_not_available
+			advice = ": another transaction has held the lock of a table for " + tableLockTimeout +
+				", see pg_stat_activity; nothing was changed, run the migration again"
+		}
+		return &sentence{text + " (SQLSTATE " + server.Code + ")" + advice, err}
 	}
 	prefix, text := "", err.Error()
 	if errors.As(err, new(*pgconn.ConnectError)) {
