@@ -23,8 +23,6 @@ type value struct{ benchmark, unit string }
 // goal is a limit for a ratio. Zero means none.
 type goal struct{ atMost, atLeast float64 }
 
-const time = "sec/op"
-
 const requests = "go -C e2e test -tags proof -run '^$' -bench Requests -short -benchtime 8192x ./program"
 
 var sections = []section{
@@ -46,14 +44,6 @@ var sections = []section{
 			{what: "SQLite, 404", top: value{"Requests/SQLite/keys=1000", "404-cpu-us"}, bottom: value{"Requests/SQLite/keys=1000", "bare-404-cpu-us"}, goal: goal{atMost: 1.15}},
 			{what: "PostgreSQL, delete", top: value{"Requests/PostgreSQL/keys=1000", "delete-cpu-us"}, bottom: value{"Requests/PostgreSQL/keys=1000", "bare-delete-cpu-us"}, goal: goal{atMost: 1.15}},
 			{what: "PostgreSQL, 404", top: value{"Requests/PostgreSQL/keys=1000", "404-cpu-us"}, bottom: value{"Requests/PostgreSQL/keys=1000", "bare-404-cpu-us"}, goal: goal{atMost: 1.15}},
-		},
-	},
-	{
-		name:    "validation",
-		title:   "Time to validate, against encoding the same value with encoding/json = 1",
-		command: "go test -run '^$' -bench List ./contract",
-		rows: []row{
-			{what: "a list of 100 records", top: value{"List/accept", time}, bottom: value{"List/encode", time}, goal: goal{atMost: 0.5}},
 		},
 	},
 }
