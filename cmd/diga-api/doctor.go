@@ -126,12 +126,8 @@ func settingsOf(parsed *kong.Context, env environment) []settingReport {
 		if flag.Name == "help" || flag.Name == "json" {
 			continue
 		}
-		setting := settingReport{Name: flag.Name, Value: fmt.Sprint(flag.Target.Interface()), From: "default"}
-		if _, set := env(variable(flag.Name)); set {
-			setting.From = variable(flag.Name)
-		}
-		if slices.ContainsFunc(parsed.Path, func(element *kong.Path) bool { return element.Flag == flag && !element.Resolved }) {
-			setting.From = "flag"
+		setting := settingReport{
+			Name: flag.Name, Value: fmt.Sprint(flag.Target.Interface()), From: origin(parsed, env, flag.Name),
 		}
 		if flag.Name == "database-url" {
 			setting.Value = cmp.Or(store.Redact(setting.Value), "(not shown: not a database URL)")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/diga-io/diga-api/server/admin"
 	"github.com/diga-io/diga-api/server/store"
@@ -274,19 +275,23 @@ func (c *certificate) expiry() prometheus.Collector {
 
 var errDraining = errors.New("the server is stopping")
 
-// newAdminServer returns the server of the admin listener. /readyz answers 200 if the store is writable and has the schema
-// of this program, and the server is not draining.
-func newAdminServer(keys *store.Store, observed *telemetry.Telemetry, draining *atomic.Bool, logger *slog.Logger) *http.Server {
+// newAdminServer returns the server of the admin listener. /readyz answers 200 if the store was opened and the server is not
+// draining. It does not ask the database: an outage of a database that all servers share is no reason to take them out of
+// rotation, because callers would get refused connections instead of the declared 500.
+func newAdminServer(keys *lateStore, observed *telemetry.Telemetry, draining *atomic.Bool, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: closeUnread(admin.Handler(observed.Metrics(), logger,
-			admin.Check{Name: "store", OK: keys.CheckWritable},
-			admin.Check{Name: "schema", OK: keys.CheckSchema},
+			admin.Check{Name: "store", OK: func(context.Context) error {
+				_, err := keys.open()
+				return err
+			}},
 			admin.Check{Name: "not draining", OK: func(context.Context) error {
 				if draining.Load() {
 					return errDraining
 				}
 				return nil
 			}},
+			admin.Check{Name: "store responds", OK: keys.CheckWritable, Informative: true},
 		)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -307,6 +312,30 @@ func closeUnread(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// storeUp exports whether the store responds. It asks when the metrics are read.
+type storeUp struct {
+	check  func(context.Context) error
+	flight *singleflight.Group // concurrent readers share one check
+}
+
+var storeUpMetric = prometheus.NewDesc("diga_store_up", "Whether the store responds within a second and is writable: 1 or 0.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (u storeUp) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- storeUpMetric }
+
+// Collect implements prometheus.Collector.
+func (u storeUp) Collect(metrics chan<- prometheus.Metric) {
+	up, _, _ := u.flight.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if u.check(ctx) != nil {
+			return 0., nil
+		}
+		return 1., nil
+	})
+	metrics <- prometheus.MustNewConstMetric(storeUpMetric, prometheus.GaugeValue, up.(float64))
 }
 
 // poolMetrics exports the statistics of the store's connection pools.

@@ -52,21 +52,7 @@ type streams struct{ out, err io.Writer }
 // env; only the OTEL_ variables are read from the process environment, by the OpenTelemetry SDK.
 func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
 	helped := false
-	parser, err := kong.New(&program{},
-		kong.Name("diga-api"),
-		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
-		kong.ValueFormatter(helpText),
-		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-			if value, ok := env(variable(flag.Name)); ok && flag.Name != "help" {
-				return value, nil
-			}
-			return nil, nil //nolint:nilnil // how kong says that the flag is not set
-		})),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }), // kong exits for --help only
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(streams{out: stdout, err: stderr}, environment(env)),
-	)
+	parser, err := newParser(ctx, &program{}, env, streams{out: stdout, err: stderr}, func(int) { helped = true })
 	if err != nil {
 		return err
 	}
@@ -78,6 +64,25 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		return usageError{err}
 	}
 	return command.Run()
+}
+
+// newParser returns the parser of the command line. It calls exit after it has printed the help.
+func newParser(ctx context.Context, commands *program, env environment, std streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(commands,
+		kong.Name("diga-api"),
+		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
+		kong.ValueFormatter(helpText),
+		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+			if value, ok := env(variable(flag.Name)); ok && flag.Name != "help" {
+				return value, nil
+			}
+			return nil, nil //nolint:nilnil // how kong says that the flag is not set
+		})),
+		kong.Writers(std.out, std.err),
+		kong.Exit(exit),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std, env),
+	)
 }
 
 // environment looks up an environment variable, as os.LookupEnv does.

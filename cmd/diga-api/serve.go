@@ -9,9 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/diga-io/diga-api/server"
 	"github.com/diga-io/diga-api/server/docs"
@@ -37,13 +41,11 @@ type serveCommand struct {
 	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests in flight may take to finish after that. Default: ${default}."`
 }
 
-// defaultAdminAddr is the default of --admin-addr.
-const defaultAdminAddr = "127.0.0.1:9090"
-
 // serveSettings are the parsed flags of serve.
 type serveSettings struct {
 	logger                      *slog.Logger
 	addr, adminAddr             string // adminAddr is empty when off
+	adminChosen                 bool   // the operator set --admin-addr
 	migrate, demo, docs         bool
 	logPeer                     bool
 	trustedProxies              []*net.IPNet
@@ -84,22 +86,32 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 }
 
 // Run serves until ctx ends, and then drains.
-func (c *serveCommand) Run(ctx context.Context, std streams) error {
+func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env environment, std streams) (err error) {
 	settings, err := c.settings(std.err)
 	if err != nil {
 		return err
 	}
-	s := &service{serveSettings: settings, served: make(chan error, 2)}
-	defer s.close(ctx)
-	if err := s.open(ctx, c); err != nil {
+	settings.adminChosen = origin(parsed, env, "admin-addr") != fromDefault
+	s := &service{
+		serveSettings: settings, build: currentBuild(), store: store.Redact(c.DatabaseURL), served: make(chan error, 3),
+	}
+	start := time.Now()
+	defer func() {
+		s.close(ctx)
+		if s.started.Load() {
+			s.logStopped(ctx, time.Since(start), err)
+		}
+	}()
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	if err := s.listen(ctx, c); err != nil {
 		return err
 	}
-	if err := s.serve(ctx, std.out); err != nil {
+	if err := s.openStore(ctx, c, std.out); err != nil || ctx.Err() != nil {
 		return err
 	}
+	s.serve(ctx, std.out)
 	select {
 	case err := <-s.served:
 		return err
@@ -111,29 +123,31 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 // service is the running server.
 type service struct {
 	serveSettings
-	keys          *store.Store
+	build         build
+	store         string // its URL without secrets
+	keys          lateStore
 	observed      *telemetry.Telemetry
 	api, admin    *http.Server
+	tls           bool         // of api; net/http sets api.TLSConfig in any case
 	listener      net.Listener // of api
 	adminListener net.Listener // nil when off
+	stopOpening   func()       // ends the attempts to open the store, and waits until they have ended; nil before them
+	started       atomic.Bool  // the event is logged
 	draining      atomic.Bool
-	served        chan error // results of Serve of both listeners
+	served        chan error // how each listener, or the attempts to open the store, ended
 }
 
-// open opens the store and builds the handlers.
-func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
-	if s.keys, err = c.open(ctx, store.Options{Migrate: s.migrate}); err != nil {
-		return err
-	}
-	b := currentBuild()
-	s.observed, err = telemetry.New(ctx, telemetry.Build{Version: b.Version, Revision: b.Revision, Contract: b.Contract}, s.logger)
+// prepare builds the handlers.
+func (s *service) prepare(ctx context.Context) (err error) {
+	running := telemetry.Build{Version: s.build.Version, Revision: s.build.Revision, Contract: s.build.Contract}
+	s.observed, err = telemetry.New(ctx, running, s.logger)
 	if err != nil {
 		return err
 	}
 	s.logger = slog.New(s.observed.LogHandler(s.logger.Handler()))
 	conns := newConnections(s.limits.connections)
 	options := server.Options{
-		Keys: s.observed.Keys(s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
+		Keys: s.observed.Keys(&s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
 		MaxInFlight: s.limits.inFlight, UnreadBody: conns.giveWay,
 		LogPeer: s.logPeer, TrustedProxies: s.trustedProxies,
 	}
@@ -146,15 +160,15 @@ func (s *service) open(ctx context.Context, c *serveCommand) (err error) {
 	if err != nil {
 		return err
 	}
-	s.observed.Register(poolMetrics{s.keys.Stats}, conns)
+	s.observed.Register(poolMetrics{s.keys.Stats}, storeUp{s.keys.CheckWritable, new(singleflight.Group)}, conns)
 	s.api = newAPIServer(closeWhile(&s.draining, handler), s.limits, conns, s.logger)
-	s.admin = newAdminServer(s.keys, s.observed, &s.draining, s.logger)
+	s.admin = newAdminServer(&s.keys, s.observed, &s.draining, s.logger)
 	return nil
 }
 
 // listen loads the certificate and opens the listeners.
 func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
-	if c.TLSCert != "" {
+	if s.tls = c.TLSCert != ""; s.tls {
 		loaded, err := c.certificate(s.logger)
 		if err != nil {
 			return err
@@ -164,47 +178,129 @@ func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 	}
 	var config net.ListenConfig
 	if s.listener, err = config.Listen(ctx, "tcp", s.addr); err != nil {
-		return err
+		return fmt.Errorf("--addr (%s): %w", variable("addr"), err)
 	}
 	if s.adminAddr == "" {
 		return nil
 	}
 	s.adminListener, err = config.Listen(ctx, "tcp", s.adminAddr)
-	if s.adminAddr == defaultAdminAddr && errors.Is(err, syscall.EADDRINUSE) {
+	if !s.adminChosen && errors.Is(err, syscall.EADDRINUSE) {
 		// The operator did not choose this address, so a second server on the machine starts without it.
 		s.logger.Warn("no admin listener", slog.String("cause", err.Error()), slog.String("fix", "set --admin-addr"))
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("--admin-addr (DIGA_ADMIN_ADDR): %w", err)
+		return fmt.Errorf("--admin-addr (%s): %w", variable("admin-addr"), err)
 	}
 	return nil
 }
 
-// serve starts both servers and prints their addresses.
-func (s *service) serve(ctx context.Context, out io.Writer) error {
-	base := "http://" + reachable(s.listener.Addr())
-	if s.api.TLSConfig != nil {
-		base = "https://" + reachable(s.listener.Addr())
+// startPatience is how long the start waits for the first attempt to open the store. Clients that connect in the meantime
+// wait as well, so that a start does not answer them with 500 if the database responds.
+const startPatience = time.Second
+
+// openStore starts to open the store, and returns after the first attempt or startPatience. The error is that of a store
+// that will not open. If that becomes clear later, the error ends the server.
+func (s *service) openStore(ctx context.Context, c *serveCommand, out io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	attempted, ended := make(chan struct{}), make(chan struct{})
+	s.stopOpening = func() { cancel(); <-ended }
+	first := sync.OnceFunc(func() { close(attempted) })
+	go func() {
+		defer close(ended)
+		defer first()
+		open := func() (*store.Store, error) { return c.open(ctx, store.Options{Migrate: s.migrate}) }
+		keys, err := s.keys.retry(ctx, open, s.logger, first)
+		if err == nil && s.demo {
+			if err = printDemo(ctx, keys, s.base(), out); err != nil {
+				_ = keys.Close()
+			}
+		}
+		switch {
+		case err == nil:
+			s.keys.keys.Store(keys)
+			if s.started.Load() {
+				s.logger.LogAttrs(ctx, slog.LevelInfo, "store opened", s.storeAttributes(ctx)...)
+			}
+		case ctx.Err() == nil:
+			s.served <- err
+		}
+	}()
+	select {
+	case <-attempted:
+	case <-time.After(startPatience):
+	case <-ctx.Done():
 	}
-	if s.demo {
-		if err := printDemo(ctx, s.keys, base, out); err != nil {
-			return err
+	select {
+	case err := <-s.served:
+		return err
+	default:
+		return nil
+	}
+}
+
+// storeAttributes returns the store for a log line, with the version of its schema if it is open.
+func (s *service) storeAttributes(ctx context.Context) []slog.Attr {
+	attributes := []slog.Attr{slog.String("store", s.store)}
+	if keys, err := s.keys.open(); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
+		defer cancel()
+		if schema, err := keys.SchemaVersion(ctx); err == nil {
+			attributes = append(attributes, slog.Int64("schema", schema))
 		}
 	}
+	return attributes
+}
+
+// serve starts both servers.
+func (s *service) serve(ctx context.Context, out io.Writer) {
 	go func() {
-		if s.api.TLSConfig != nil {
+		if s.tls {
 			s.served <- s.api.ServeTLS(s.listener, "", "")
 			return
 		}
 		s.served <- s.api.Serve(s.listener)
 	}()
-	fmt.Fprintf(out, "serving on %s\n", base)
+	attributes := []slog.Attr{
+		slog.String("addr", s.listener.Addr().String()),
+		slog.Bool("tls", s.tls),
+		slog.String("version", s.build.Version),
+		slog.String("revision", s.build.Revision),
+		slog.String("contract_sha256", s.build.Contract),
+	}
 	if s.adminListener != nil {
 		go func() { s.served <- s.admin.Serve(s.adminListener) }()
-		fmt.Fprintf(out, "admin on http://%s\n", reachable(s.adminListener.Addr()))
+		attributes = append(attributes, slog.String("admin_addr", s.adminListener.Addr().String()))
 	}
-	return nil
+	if s.demo || isTerminal(out) {
+		fmt.Fprintf(out, "serving on %s\n", s.base())
+	}
+	s.started.Store(true)
+	s.logAlways(ctx, slog.LevelInfo, "started", append(attributes, s.storeAttributes(ctx)...)...)
+}
+
+// logStopped logs why the server stopped.
+func (s *service) logStopped(ctx context.Context, ran time.Duration, err error) {
+	level, cause := slog.LevelInfo, context.Cause(ctx)
+	if err != nil {
+		level, cause = slog.LevelError, err
+	}
+	s.logAlways(ctx, level, "stopped", slog.String("cause", fmt.Sprint(cause)), slog.Int64("duration_s", int64(ran.Seconds())))
+}
+
+// logAlways logs an event whatever --log-level says: operators who silence requests still need to know what ran and when.
+func (s *service) logAlways(ctx context.Context, level slog.Level, event string, attributes ...slog.Attr) {
+	record := slog.NewRecord(time.Now(), level, event, 0)
+	record.AddAttrs(attributes...)
+	_ = s.logger.Handler().Handle(ctx, record)
+}
+
+// base returns the base URL of the API for a program on this machine.
+func (s *service) base() string {
+	if s.tls {
+		return "https://" + reachable(s.listener.Addr())
+	}
+	return "http://" + reachable(s.listener.Addr())
 }
 
 // drain makes the server unready, keeps serving for --drain-delay, and then waits for the requests in flight.
@@ -249,9 +345,10 @@ func (s *service) close(ctx context.Context) {
 			s.logger.Warn("trace flush failed", slog.String("cause", err.Error()))
 		}
 	}
-	if s.keys != nil {
-		_ = s.keys.Close()
+	if s.stopOpening != nil {
+		s.stopOpening()
 	}
+	s.keys.Close()
 }
 
 // closeWhile sends Connection: close while draining, so that clients reconnect to another server. It leaves idle

@@ -124,6 +124,20 @@ func (w *wrongSettings) toggle(flag string, t toggle) bool {
 	return t.on
 }
 
+// fromDefault is the origin of a setting that the operator did not choose.
+const fromDefault = "default"
+
+// origin returns where the value of a flag comes from: "flag", the name of the environment variable, or fromDefault.
+func origin(parsed *kong.Context, env environment, name string) string {
+	if slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name && !p.Resolved }) {
+		return "flag"
+	}
+	if _, set := env(variable(name)); set {
+		return variable(name)
+	}
+	return fromDefault
+}
+
 // toggle is a flag that is true or false.
 type toggle struct{ on, malformed bool }
 

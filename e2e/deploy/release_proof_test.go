@@ -3,7 +3,6 @@
 package deploy_test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"debug/buildinfo"
@@ -161,23 +160,9 @@ func TestRunsAlone(t *testing.T) {
 		cmd.Env = []string{"DIGA_DATABASE_URL=sqlite:diga.db"}
 		cmd.Dir = root
 	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	line, _ := bufio.NewReader(stdout).ReadString('\n')
-	base, ok := strings.CutPrefix(strings.TrimSpace(line), "serving on ")
-	if !ok {
-		cmd.Wait()
-		t.Fatalf("%v: %s", cmd.ProcessState, stderr.String())
-	}
-	response, err := http.Get(base + "/openapi.json")
+	server := process.Start(t, cmd)
+	server.Await(t)
+	response, err := http.Get(server.API + "/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,11 +170,8 @@ func TestRunsAlone(t *testing.T) {
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("answered %s", response.Status)
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v: %s", err, stderr.String())
+	if log, err := server.Stop(t, syscall.SIGTERM); err != nil {
+		t.Errorf("%v: %s", err, log)
 	}
 }
 

@@ -179,6 +179,9 @@ func TestDatabasePasswordStaysIn(t *testing.T) {
 		mark,
 	} {
 		for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"migrate"}, {"keys", "list"}} {
+			if args[0] == "serve" && strings.HasSuffix(url, "@127.0.0.1:1/keys") {
+				continue // it waits for the database: TestStartWithoutDatabase
+			}
 			got := process.Run(t, process.Command(t, append(args, "--database-url", url)...))
 			if got.Status == 0 {
 				t.Errorf("%v: %+v", args, got)

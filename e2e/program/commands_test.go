@@ -187,7 +187,7 @@ func TestDatabaseFilesThatCannotBeUsed(t *testing.T) {
 func TestAddressInUse(t *testing.T) {
 	first := process.Serve(t, "--database-url", process.SQLite(t))
 	got := process.Run(t, process.Command(t, "serve", "--addr", strings.TrimPrefix(first.API, "http://"), "--database-url", process.SQLite(t)))
-	if got.Status != 1 || !strings.Contains(got.Stderr, "address already in use") {
+	if got.Status != 1 || !strings.Contains(got.Stderr, "--addr") || !strings.Contains(got.Stderr, "address already in use") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -30,6 +30,7 @@ type outage struct {
 	begin   func(*process.Server)
 	end     func(*process.Server)
 	unknown bool // whether a delete that got 500 may have been done
+	up      bool // whether the store responds all the same, and only refuses to delete
 }
 
 const declared500 = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
@@ -69,6 +70,14 @@ func away(t *testing.T, direct string, outage outage) {
 			})
 		}
 		wg.Wait()
+		// All servers share the outage, so none leaves the rotation: callers get the declared 500. The alert is on the metric.
+		if status, body := server.Get(t, "/readyz"); status != http.StatusOK {
+			t.Errorf("wave %d: /readyz answers %d %s", wave, status, body)
+		}
+		up := map[bool]string{false: "\ndiga_store_up 0\n", true: "\ndiga_store_up 1\n"}[outage.up]
+		if _, metrics := server.Get(t, "/metrics"); !strings.Contains(metrics, up) {
+			t.Errorf("wave %d: want %q of the metrics", wave, up)
+		}
 	}
 	outage.end(server)
 
@@ -145,6 +154,15 @@ func TestPostgresAway(t *testing.T) {
 			begin:   func(*process.Server) { proxy.hang() },
 			end:     func(*process.Server) { proxy.resume() },
 			unknown: true, // statements on their way arrive in the end
+		})
+	})
+	t.Run("frozen", func(t *testing.T) {
+		direct, served, _ := prepare(t)
+		away(t, direct, outage{
+			url:     served,
+			begin:   func(*process.Server) { postgres.Freeze(t) },
+			end:     func(*process.Server) { postgres.Thaw() },
+			unknown: true,
 		})
 	})
 	t.Run("out of connections", func(t *testing.T) {

@@ -17,6 +17,9 @@ import (
 type Check struct {
 	Name string
 	OK   func(context.Context) error // returns nil if the condition is met
+
+	// Informative means that the check is no condition. /readyz?verbose runs and reports it.
+	Informative bool
 }
 
 // timeout limits all checks of a probe together. It is the default timeout of a Kubernetes probe.
@@ -42,7 +45,7 @@ func Handler(metrics http.Handler, logger *slog.Logger, checks ...Check) http.Ha
 	return mux
 }
 
-// readiness answers 200 if every check passes and 503 otherwise. It lists the failed checks, or with ?verbose all of them.
+// readiness answers 200 if every condition is met and 503 otherwise. It lists the failed ones, or with ?verbose all checks.
 type readiness struct {
 	checks []Check
 	logger *slog.Logger
@@ -55,23 +58,32 @@ type readiness struct {
 func (p *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	verbose := r.URL.Query().Has("verbose")
 	errs := make([]error, len(p.checks))
 	var group sync.WaitGroup
 	for i, check := range p.checks {
-		group.Go(func() { errs[i] = check.OK(ctx) })
+		if !check.Informative || verbose {
+			group.Go(func() { errs[i] = check.OK(ctx) })
+		}
 	}
 	group.Wait()
 
 	var all, failed strings.Builder
 	var attributes []any
 	for i, check := range p.checks {
-		if errs[i] == nil {
-			fmt.Fprintf(&all, "[+] %s: ok\n", check.Name)
-			continue
+		mark, result := "+", "ok"
+		if errs[i] != nil {
+			mark, result = "-", errs[i].Error()
 		}
-		fmt.Fprintf(&all, "[-] %s: %v\n", check.Name, errs[i])
-		fmt.Fprintf(&failed, "[-] %s: %v\n", check.Name, errs[i])
-		attributes = append(attributes, slog.String(check.Name, errs[i].Error()))
+		if check.Informative {
+			mark = "i"
+		}
+		line := fmt.Sprintf("[%s] %s: %s\n", mark, check.Name, result)
+		all.WriteString(line)
+		if errs[i] != nil && !check.Informative {
+			failed.WriteString(line)
+			attributes = append(attributes, slog.String(check.Name, result))
+		}
 	}
 	ready := failed.Len() == 0
 	if r.Context().Err() == nil { // otherwise the probe was canceled
@@ -82,7 +94,7 @@ func (p *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status, conclusion = http.StatusServiceUnavailable, "not ready\n"
 	}
 	report := &failed
-	if r.URL.Query().Has("verbose") {
+	if verbose {
 		report = &all
 	}
 	write(w, status, report.String()+conclusion)

@@ -23,6 +23,7 @@ func get(t *testing.T, handler http.Handler, path string) (int, string) {
 func TestProbes(t *testing.T) {
 	var log bytes.Buffer
 	var outage error
+	asked := 0 // how often the informative check ran
 	handler := admin.Handler(http.NotFoundHandler(), slog.New(slog.NewTextHandler(&log, nil)),
 		admin.Check{Name: "store", OK: func(ctx context.Context) error {
 			if _, limited := ctx.Deadline(); !limited {
@@ -30,7 +31,11 @@ func TestProbes(t *testing.T) {
 			}
 			return outage
 		}},
-		admin.Check{Name: "schema", OK: func(context.Context) error { return nil }},
+		admin.Check{Name: "not draining", OK: func(context.Context) error { return nil }},
+		admin.Check{Name: "store responds", Informative: true, OK: func(ctx context.Context) error {
+			asked++
+			return errors.New("no response")
+		}},
 	)
 	expect := func(path string, wantStatus int, want string) {
 		t.Helper()
@@ -40,13 +45,16 @@ func TestProbes(t *testing.T) {
 	}
 	expect("/livez", 200, "ok\n")
 	expect("/readyz", 200, "ready\n")
-	expect("/readyz?verbose", 200, "[+] store: ok\n[+] schema: ok\nready\n")
+	expect("/readyz?verbose", 200, "[+] store: ok\n[+] not draining: ok\n[i] store responds: no response\nready\n")
 	outage = errors.New("the disk is full")
 	expect("/livez", 200, "ok\n")
 	expect("/readyz", 503, "[-] store: the disk is full\nnot ready\n")
-	expect("/readyz?verbose", 503, "[-] store: the disk is full\n[+] schema: ok\nnot ready\n")
+	expect("/readyz?verbose", 503, "[-] store: the disk is full\n[+] not draining: ok\n[i] store responds: no response\nnot ready\n")
 	outage = nil
 	expect("/readyz", 200, "ready\n")
+	if asked != 2 {
+		t.Errorf("the informative check ran %d times in 2 probes with ?verbose", asked)
+	}
 	if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 2 ||
 		!strings.Contains(lines[0], `msg="not ready" store="the disk is full"`) || !strings.Contains(lines[1], "msg=ready") {
 		t.Errorf("want one line for each change of the readiness, got\n%s", log.String())

@@ -101,16 +101,18 @@ type engine interface {
 }
 
 // Open opens the store at url, whose scheme chooses the engine: sqlite:PATH or postgres://... with the parameters that
-// pgxpool.ParseConfig accepts. The error wraps ErrURL if the URL is invalid, and ErrOlderSchema or ErrNewerSchema if the
-// schema is not that of this program. A store that Open rejects is not changed.
+// pgxpool.ParseConfig accepts. The error wraps ErrURL if the URL is invalid, ErrOlderSchema or ErrNewerSchema if the schema
+// is not that of this program, and ErrUnavailable if the same call may succeed later. A store that Open rejects is not changed.
 func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	if err := CheckURL(url); err != nil {
 		return nil, err
 	}
 	if path, found := strings.CutPrefix(url, "sqlite:"); found {
-		return openSQLite(ctx, path, options)
+		opened, err := openSQLite(ctx, path, options)
+		return opened, markUnavailable(err, sqliteMayPass)
 	}
-	return openPostgres(ctx, url, options)
+	opened, err := openPostgres(ctx, url, options)
+	return opened, markUnavailable(err, postgresMayPass)
 }
 
 // CheckURL returns the error that Open would return for url itself, without opening anything.

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -165,14 +165,17 @@ func NewKey(t testing.TB, database string, args ...string) Key {
 // Server is a process that serves.
 type Server struct {
 	*exec.Cmd
-	API    string        // the base URL
-	Admin  string        // the base URL of the admin listener, empty when it is off
-	Lines  []string      // of standard output up to the address
-	Log    *bytes.Buffer // standard error, complete once the process has ended
-	stdout *bufio.Scanner
+	API   string   // the base URL
+	Admin string   // the base URL of the admin listener, empty when it is off
+	Lines []string // of standard output, up to when it was ready
+	Log   *Log     // standard error, complete once the process has ended
+
+	stdout string // the file of standard output
+	ended  chan struct{}
+	err    error // of Cmd.Wait
 }
 
-// Serve starts a server and waits until it serves.
+// Serve starts a server and waits until it is ready.
 func Serve(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s := Launch(t, args...)
@@ -189,41 +192,69 @@ func Launch(t testing.TB, args ...string) *Server {
 // Start starts cmd, a server. At the end of the test it is killed; a report of the race detector fails the test.
 func Start(t testing.TB, cmd *exec.Cmd) *Server {
 	t.Helper()
-	s := &Server{Cmd: cmd, Log: new(bytes.Buffer)}
+	s := &Server{Cmd: cmd, Log: &Log{started: make(chan struct{})}, ended: make(chan struct{})}
 	cmd.Stderr = s.Log
-	stdout, err := cmd.StdoutPipe()
+	// A file has what the server wrote as soon as it has written it, which a pipe has not.
+	stdout, err := os.CreateTemp(t.TempDir(), "stdout")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer stdout.Close()
+	cmd.Stdout, s.stdout = stdout, stdout.Name()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		s.err = cmd.Wait()
+		close(s.ended)
+	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		s.Wait()
 		if strings.Contains(s.Log.String(), "DATA RACE") {
 			t.Error(s.Log)
 		}
 	})
-	s.stdout = bufio.NewScanner(stdout)
 	return s
 }
 
-// Await waits until the server has printed its addresses.
+// Wait waits until the process has ended, and returns how.
+func (s *Server) Wait() error {
+	<-s.ended
+	return s.err
+}
+
+// AwaitStart waits until the server listens. Its store need not be open yet.
+func (s *Server) AwaitStart(t testing.TB) {
+	t.Helper()
+	select {
+	case <-s.Log.started:
+	case <-s.ended:
+		t.Fatalf("it did not serve: %v\n%s", s.ProcessState, s.Log)
+	case <-time.After(time.Minute):
+		t.Fatalf("it does not serve\n%s", s.Log)
+	}
+	s.API, s.Admin = s.Log.api, s.Log.admin
+}
+
+// Await waits until the server is ready.
 func (s *Server) Await(t testing.TB) {
 	t.Helper()
-	for s.stdout.Scan() {
-		s.Lines = append(s.Lines, s.stdout.Text())
-		if base, ok := strings.CutPrefix(s.stdout.Text(), "serving on "); ok {
-			s.API = base
-			if !strings.Contains(strings.Join(s.Args, " "), "--admin-addr") && s.stdout.Scan() {
-				s.Admin = strings.TrimPrefix(s.stdout.Text(), "admin on ")
+	s.AwaitStart(t)
+	if s.Admin != "" {
+		Eventually(t, func() bool {
+			status, _, err := Get(t.Context(), s.Admin+"/readyz")
+			if err != nil {
+				t.Fatalf("it is not ready: %v\n%s", err, s.Log)
 			}
-			return
-		}
+			return status == http.StatusOK
+		})
 	}
-	s.Wait()
-	t.Fatalf("it did not serve: %v\n%s", s.ProcessState, s.Log)
+	written, err := os.ReadFile(s.stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Lines = strings.Split(strings.TrimSuffix(string(written), "\n"), "\n")
 }
 
 // Stop ends the process by signal and returns its log and how it ended.
@@ -234,6 +265,54 @@ func (s *Server) Stop(t testing.TB, signal os.Signal) (string, error) {
 	}
 	err := s.Wait()
 	return s.Log.String(), err
+}
+
+// Log collects what a server logs, and finds its addresses.
+type Log struct {
+	mutex   sync.Mutex
+	text    bytes.Buffer
+	started chan struct{} // closed after the line "started"
+
+	api, admin string // valid once started is closed
+}
+
+var (
+	startedLine = regexp.MustCompile(`(?m)^.*\bmsg"?[:=]"?started\b.*\n`)
+	addrField   = regexp.MustCompile(`\baddr"?[:=]"?([^"\s,]+)`)
+	adminField  = regexp.MustCompile(`\badmin_addr"?[:=]"?([^"\s,]+)`)
+	tlsField    = regexp.MustCompile(`\btls"?[:=]true\b`)
+)
+
+// Write implements io.Writer.
+func (l *Log) Write(text []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	n, err := l.text.Write(text)
+	if l.api != "" {
+		return n, err
+	}
+	line := startedLine.Find(l.text.Bytes())
+	if line == nil {
+		return n, err
+	}
+	if found := addrField.FindSubmatch(line); found != nil {
+		l.api = "http://" + string(found[1])
+		if tlsField.Match(line) {
+			l.api = "https://" + string(found[1])
+		}
+		if found := adminField.FindSubmatch(line); found != nil {
+			l.admin = "http://" + string(found[1])
+		}
+		close(l.started)
+	}
+	return n, err
+}
+
+// String returns what was logged so far.
+func (l *Log) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.String()
 }
 
 // Delete asks the server to delete the key id and returns the status.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sync/singleflight"
+)
+
+// taken returns an address that another listener has.
+func taken(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener.Addr().String()
+}
+
+// An admin address that is in use is an error if the operator chose it, even if it is the default.
+func TestAdminAddressTaken(t *testing.T) {
+	for _, chosen := range []bool{true, false} {
+		var log bytes.Buffer
+		s := &service{
+			serveSettings: serveSettings{
+				logger: slog.New(slog.NewTextHandler(&log, nil)), addr: "127.0.0.1:0", adminAddr: taken(t), adminChosen: chosen,
+			},
+			api: &http.Server{}, //nolint:gosec // it serves nothing
+		}
+		err := s.listen(t.Context(), &serveCommand{})
+		s.listener.Close()
+		if chosen && (err == nil || !strings.Contains(err.Error(), "--admin-addr") || log.Len() > 0) {
+			t.Errorf("chosen: %v, log %s", err, &log)
+		}
+		if !chosen && (err != nil || !strings.Contains(log.String(), `msg="no admin listener"`)) {
+			t.Errorf("default: %v, log %s", err, &log)
+		}
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		{nil, nil, "default"},
+		{[]string{"--admin-addr", "127.0.0.1:9090"}, nil, "flag"},
+		{[]string{"--admin-addr", ""}, nil, "flag"},
+		{nil, map[string]string{"DIGA_ADMIN_ADDR": "127.0.0.1:9090"}, "DIGA_ADMIN_ADDR"},
+		{[]string{"--admin-addr", ":1"}, map[string]string{"DIGA_ADMIN_ADDR": ":2"}, "flag"},
+	} {
+		env := environment(func(name string) (string, bool) { value, ok := test.env[name]; return value, ok })
+		parser, err := newParser(t.Context(), new(program), env, streams{io.Discard, io.Discard}, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := parser.Parse(append([]string{"serve"}, test.args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := origin(parsed, env, "admin-addr"); got != test.want {
+			t.Errorf("%v %v: %q, want %q", test.args, test.env, got, test.want)
+		}
+	}
+}
+
+// Concurrent scrapes share one check, which ends after a second.
+func TestStoreUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mutex sync.Mutex
+		checks, response := 0, errors.New("no response")
+		metric := storeUp{func(ctx context.Context) error {
+			mutex.Lock()
+			checks++
+			err := response
+			mutex.Unlock()
+			if err != nil {
+				<-ctx.Done()
+			}
+			return err
+		}, new(singleflight.Group)}
+		start := time.Now()
+		var scrapes sync.WaitGroup
+		for range 10 {
+			scrapes.Go(func() {
+				if up := testutil.ToFloat64(metric); up != 0 {
+					t.Errorf("diga_store_up is %v", up)
+				}
+			})
+		}
+		scrapes.Wait()
+		if checks != 1 || time.Since(start) != time.Second {
+			t.Errorf("%d checks in %s", checks, time.Since(start))
+		}
+		response = nil
+		if up := testutil.ToFloat64(metric); up != 1 {
+			t.Errorf("diga_store_up is %v", up)
+		}
+	})
+}
