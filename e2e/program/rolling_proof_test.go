@@ -84,7 +84,7 @@ func nextRelease(t *testing.T, oldest ...int64) string {
 	for i, oldest := range oldest {
 		version := store.Head + 1 + int64(i)
 		file := filepath.Join(folder, fmt.Sprintf("%d.sql", version))
-		statements := fmt.Sprintf("ALTER TABLE api_keys ADD COLUMN release_%[1]d text;\n"+
+		statements := fmt.Sprintf("ALTER TABLE api_keys ADD COLUMN release_%[1]d text;\nCREATE TABLE release_%[1]d (id bigint);\n"+
 			"INSERT INTO diga_schema_window (schema_version, oldest_program) VALUES (%[1]d, %d);\n", version, oldest)
 		if err := os.WriteFile(file, []byte(statements), 0o600); err != nil {
 			t.Fatal(err)
