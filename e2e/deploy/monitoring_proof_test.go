@@ -200,9 +200,6 @@ func TestDashboardSchema(t *testing.T) {
 func TestSelectors(t *testing.T) {
 	series := exported(t)
 	for _, rule := range rules(t) {
-		if strings.Contains(rule.Expr, "diga_store_up") {
-			continue // it will be there
-		}
 		checkSelectors(t, rule.Alert, rule.Expr, series)
 	}
 
@@ -214,9 +211,6 @@ func TestSelectors(t *testing.T) {
 		}
 		panels++
 		for _, target := range panel.Panel.Targets {
-			if strings.Contains(target.(*dataquery.Dataquery).Expr, "diga_store_up") {
-				continue
-			}
 			checkSelectors(t, *panel.Panel.Title, target.(*dataquery.Dataquery).Expr, series)
 		}
 	}
@@ -242,9 +236,6 @@ func TestSelectors(t *testing.T) {
 	}
 	for _, test := range tests.Tests {
 		for _, input := range test.Series {
-			if strings.Contains(input.Series, "diga_store_up") {
-				continue
-			}
 			set, err := parser.NewParser(parser.Options{}).ParseMetric(input.Series)
 			if err != nil {
 				t.Fatal(err)
