@@ -16,7 +16,7 @@ import (
 type Terminal struct {
 	*exec.Cmd
 	keyboard *os.File
-	reading  sync.WaitGroup
+	ended    chan struct{} // closed when the process has closed the terminal
 	mutex    sync.Mutex
 	screen   bytes.Buffer
 }
@@ -35,7 +35,7 @@ func StartOnTerminal(t testing.TB, cmd *exec.Cmd, columns int, keys string) *Ter
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	terminal := &Terminal{Cmd: cmd, keyboard: master}
+	terminal := &Terminal{Cmd: cmd, keyboard: master, ended: make(chan struct{})}
 	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: uint16(columns)}); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,10 @@ func StartOnTerminal(t testing.TB, cmd *exec.Cmd, columns int, keys string) *Ter
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	terminal.reading.Go(func() { io.Copy(terminal, master) }) // ends with an error when the process has closed the terminal
+	go func() {
+		defer close(terminal.ended)
+		io.Copy(terminal, master) // ends with an error when the process has closed the terminal
+	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		master.Close()
@@ -74,6 +77,16 @@ func (p *Terminal) Screen() string {
 	return p.screen.String()
 }
 
+// Ended reports whether the process has closed the terminal.
+func (p *Terminal) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Await waits until the process has ended, and returns its exit status and what it printed.
 func (p *Terminal) Await(t testing.TB) (status int, screen string) {
 	t.Helper()
@@ -81,6 +94,6 @@ func (p *Terminal) Await(t testing.TB) (status int, screen string) {
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
-	p.reading.Wait()
+	<-p.ended
 	return p.ProcessState.ExitCode(), p.Screen()
 }
