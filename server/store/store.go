@@ -229,7 +229,7 @@ func (s *Store) Delete(ctx context.Context, project, id apitype.UUID, deletion a
 	return nil
 }
 
-// Filter selects the keys that List returns. Zero fields select nothing less.
+// Filter selects the keys that List returns. A zero field does not restrict them.
 type Filter struct {
 	Project       *apitype.UUID
 	Name          string    // the name contains it
