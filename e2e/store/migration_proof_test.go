@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,5 +100,52 @@ func TestMigrationLock(t *testing.T) {
 		if err := storetest.RunStatements(t.Context(), db, "postgres", program); err != nil {
 			t.Errorf("the program that knows %d, after the migration: %v", program, err)
 		}
+	}
+}
+
+// TestStatementsAreRecorded compares the statements that PostgreSQL receives from this program with those that
+// storetest/testdata/statements.json keeps for the migrations to come.
+func TestStatementsAreRecorded(t *testing.T) {
+	recorded, err := storetest.Statements("postgres", store.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Copy inserts many rows with one statement, and List combines conditions: each condition has to be recorded once.
+	parts := func(statement string) (table string, clauses []string) {
+		statement, _, _ = strings.Cut(statement, " VALUES ")
+		statement = regexp.MustCompile(`\$\d+`).ReplaceAllString(statement, "$")
+		split := regexp.MustCompile(` WHERE | AND | ORDER BY `).Split(statement, -1)
+		return split[0], split[1:]
+	}
+	known := make(map[string][]string)
+	for _, statement := range recorded {
+		table, clauses := parts(statement.SQL)
+		known[table] = append(known[table], clauses...)
+	}
+
+	server := postgres.Start(t, "fsync=off", "log_statement=all", "log_line_prefix=%a ")
+	program := func(t *testing.T, url string) *store.Store {
+		return open(t, with(t, url, "application_name", "program"))
+	}
+	storetest.Run(t, func(t *testing.T) storetest.Store { return program(t, server.Database(t)) })
+	storetest.RunOperator(t, func(t *testing.T) (*store.Store, string) {
+		url := server.Database(t)
+		return program(t, url), url
+	})
+	storetest.RunCopy(t, func(t *testing.T) *store.Store { return program(t, server.Database(t)) })
+
+	received := make(map[string]bool)
+	for _, match := range regexp.MustCompile(`(?m)^program LOG:  (?:execute|statement)[^:]*: (.*api_keys.*)$`).FindAllStringSubmatch(server.Log(), -1) {
+		received[match[1]] = true
+	}
+	for statement := range received {
+		table, clauses := parts(statement)
+		recorded, found := known[table]
+		if !found || slices.ContainsFunc(clauses, func(clause string) bool { return !slices.Contains(recorded, clause) }) {
+			t.Errorf("record this statement in storetest/testdata/statements.json, so that later migrations keep it working: %s", statement)
+		}
+	}
+	if len(received) < len(known) {
+		t.Errorf("received %d statements, recorded are %d", len(received), len(known))
 	}
 }

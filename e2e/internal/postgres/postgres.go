@@ -376,6 +376,9 @@ func (s *Server) start() error {
 	}
 }
 
+// Log returns what the server has logged.
+func (s *Server) Log() string { return string(s.log()) }
+
 func (s *Server) log() []byte {
 	text, _ := os.ReadFile(filepath.Join(s.folder, "log"))
 	return text
