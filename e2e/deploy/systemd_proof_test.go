@@ -59,6 +59,9 @@ func TestUnitAgrees(t *testing.T) {
 		return found[1]
 	}
 	checkCommand(t, strings.Fields(value("ExecStart"))[1:])
+	if value("StartLimitIntervalSec") != "0" {
+		t.Error("systemd gives up after some restarts")
+	}
 	env := make(map[string]string)
 	for _, found := range regexp.MustCompile(`(?m)^Environment=(\w+)=(.*)$`).FindAllStringSubmatch(unit, -1) {
 		env[found[1]] = found[2]
