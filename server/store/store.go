@@ -39,8 +39,8 @@ const (
 	authenticateSQL = `SELECT id, project_id, creator_id, name, last_four_digits, permissions, created_at, expires_at ` +
 		`FROM api_keys WHERE secret_hash = $1 AND deleted_at IS NULL`
 
-	// deletedSQL finds the key of which a deleted secret was. If several had the same fingerprint, the last one is returned.
-	deletedSQL = `SELECT id FROM api_keys WHERE deleted_fingerprint = $1 ORDER BY deleted_at DESC LIMIT 1`
+	// deletedSQL finds the deleted key that had a secret, or one of them: a secret can be stored again after its delete.
+	deletedSQL = `SELECT id FROM api_keys WHERE deleted_fingerprint = $1 LIMIT 1`
 
 	// A single statement checks and deletes, so that of many concurrent deletes exactly one changes the row. The row that
 	// remains is the audit record. The right-hand sides see the row as it was, with its hash.
