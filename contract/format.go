@@ -202,21 +202,12 @@ func isEmail(s string) bool {
 		return false
 	}
 	local, domain := s[:at], s[at+1:]
-	if quoted, ok := strings.CutPrefix(local, `"`); ok {
-		if quoted, ok = strings.CutSuffix(quoted, `"`); !ok || !quotedText.MatchString(quoted) {
+	if local[0] == '"' {
+		if !isQuoted(local) {
 			return false
 		}
-	} else {
-		for atom := range strings.SplitSeq(local, ".") {
-			if atom == "" {
-				return false
-			}
-			for _, r := range atom {
-				if r <= ' ' || r == 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r) {
-					return false
-				}
-			}
-		}
+	} else if !isDotted(local) {
+		return false
 	}
 	if literal, ok := strings.CutPrefix(domain, "["); ok {
 		literal, ok = strings.CutSuffix(literal, "]")
@@ -226,10 +217,78 @@ func isEmail(s string) bool {
 	return isIDNHostname(domain)
 }
 
-var quotedText = regexp.MustCompile(`^(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*$`)
+// isDotted reports whether s is atoms with dots between them.
+func isDotted(s string) bool {
+	dot := true // the last character, if it was one
+	for i := range len(s) {
+		switch {
+		case s[i] == '.':
+			if dot {
+				return false
+			}
+			dot = true
+			continue
+		case s[i] < utf8.RuneSelf && asciiClass[s[i]]&atomCharacter == 0:
+			return false
+		}
+		dot = false
+	}
+	return !dot
+}
+
+// isQuoted reports whether s is a quoted string.
+func isQuoted(s string) bool {
+	if len(s) < 2 || s[len(s)-1] != '"' {
+		return false
+	}
+	s = s[1 : len(s)-1]
+	for i := 0; i < len(s); i++ {
+		switch b := s[i]; {
+		case b == '\\':
+			if i++; i == len(s) || s[i] < ' ' || s[i] > '~' {
+				return false
+			}
+		case b < ' ', b == '"', b == 0x7f:
+			return false
+		}
+	}
+	return true
+}
+
+// The classes of ASCII characters.
+const (
+	atomCharacter   = 1 << iota // of a mailbox
+	uriCharacter                // permitted somewhere in a URI
+	schemeCharacter             // of the scheme of a URI, after its first letter
+	hostCharacter               // of a host name, anywhere in a label
+)
+
+var asciiClass = func() (class [utf8.RuneSelf]uint8) {
+	for b := byte('!'); b <= '~'; b++ {
+		letterOrDigit := b >= '0' && b <= '9' || b|' ' >= 'a' && b|' ' <= 'z'
+		if strings.IndexByte(`"(),:;<>@[\]`, b) < 0 {
+			class[b] |= atomCharacter
+		}
+		if strings.IndexByte("\"<>\\^`{|}", b) < 0 {
+			class[b] |= uriCharacter
+		}
+		if letterOrDigit || strings.IndexByte("+.-", b) >= 0 {
+			class[b] |= schemeCharacter
+		}
+		if letterOrDigit || b == '-' {
+			class[b] |= hostCharacter
+		}
+	}
+	return class
+}()
 
 func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // isHostname reports whether s is a host name of RFC 1123. Labels that begin with xn-- have to be valid by RFC 5891.
@@ -240,9 +299,11 @@ var registration = idna.New(idna.ValidateForRegistration(), idna.VerifyDNSLength
 
 // isIDNHostname reports whether s is a host name of RFC 5890.
 func isIDNHostname(s string) bool {
-	s = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".").Replace(s)
-	if isASCII(s) && !strings.Contains(strings.ToLower(s), "xn--") {
-		return len(s) <= 253 && asciiHostname.MatchString(s)
+	if !isASCII(s) {
+		s = fullStops.Replace(s)
+	}
+	if labels, international := isASCIIHostname(s); !international {
+		return labels
 	}
 	s = strings.ToLower(s)
 	ascii, err := registration.ToASCII(s)
@@ -261,7 +322,30 @@ func isIDNHostname(s string) bool {
 	return true
 }
 
-var asciiHostname = regexp.MustCompile(`^(?i:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.(?i:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?))*$`)
+// fullStops are the characters that separate labels like a dot.
+var fullStops = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
+
+// isASCIIHostname reports whether s is a host name of RFC 1123, unless it contains international characters or labels.
+func isASCIIHostname(s string) (ok, international bool) {
+	ok = len(s) <= 253
+	start := 0 // of the label
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			if s[i] >= utf8.RuneSelf {
+				return false, true
+			}
+			ok = ok && asciiClass[s[i]]&hostCharacter != 0
+			continue
+		}
+		label := s[start:i]
+		if len(label) >= 4 && strings.EqualFold(label[:4], "xn--") {
+			return false, true
+		}
+		ok = ok && label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-'
+		start = i + 1
+	}
+	return ok, false
+}
 
 // inContext reports whether label obeys the exceptions and the contextual rules of RFC 5892, sections 2.6 and A.3 to A.9.
 func inContext(label []rune) bool {
@@ -300,17 +384,19 @@ func inContext(label []rune) bool {
 
 // isURI reports whether s is a URI of RFC 3986, or an IRI of RFC 3987 if international, or a reference to one.
 func isURI(s string, international, reference bool) bool {
-	for i, r := range s {
-		switch {
-		case r == '%':
+	for i := 0; i < len(s); i++ {
+		switch b := s[i]; {
+		case b == '%':
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return false
 			}
-		case r > unicode.MaxASCII:
+		case b >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
 			if !international || !iriCharacter(r) {
 				return false
 			}
-		case r <= ' ' || strings.ContainsRune("\"<>\\^`{|}\x7f", r):
+			i += size - 1
+		case asciiClass[b]&uriCharacter == 0:
 			return false
 		}
 	}
@@ -320,8 +406,8 @@ func isURI(s string, international, reference bool) bool {
 		return false
 	}
 	path := s
-	if scheme := uriScheme.FindString(s); scheme != "" {
-		path = s[len(scheme):]
+	if length := schemeLength(s); length > 0 {
+		path = s[length:]
 	} else if first, _, _ := strings.Cut(s, "/"); !reference || strings.Contains(first, ":") {
 		return false
 	}
@@ -335,7 +421,21 @@ func isURI(s string, international, reference bool) bool {
 	return !strings.ContainsAny(path, "[]")
 }
 
-var uriScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+// schemeLength returns the length of the scheme and the colon at the start of a URI; 0 if there is none.
+func schemeLength(s string) int {
+	if s == "" || s[0]|' ' < 'a' || s[0]|' ' > 'z' {
+		return 0
+	}
+	for i := range len(s) {
+		switch {
+		case s[i] == ':':
+			return i + 1
+		case s[i] >= utf8.RuneSelf || asciiClass[s[i]]&schemeCharacter == 0:
+			return 0
+		}
+	}
+	return 0
+}
 
 // isAuthority reports whether the characters of a URI are those of an authority: user@host:port.
 func isAuthority(s string) bool {

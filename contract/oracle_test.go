@@ -28,7 +28,7 @@ func newOracle(t testing.TB, schema string) oracle {
 	c.AssertFormat()
 	c.UseRegexpEngine(func(source string) (jsonschema.Regexp, error) {
 		p, err := compilePattern(source)
-		return namedPattern{p, source}, err
+		return &namedPattern{p, source}, err
 	})
 	for name, check := range textFormats {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(value any) error {
@@ -69,7 +69,7 @@ type namedPattern struct {
 	source string
 }
 
-func (p namedPattern) String() string { return p.source }
+func (p *namedPattern) String() string { return p.source }
 
 // violations returns pointer and keyword of each violation, sorted; nil for a value that fits.
 func (o oracle) violations(t testing.TB, text []byte) []string {

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/dlclark/regexp2/v2"
 )
@@ -37,6 +39,9 @@ var errMatchTimeout = errors.New("the pattern took too long to match")
 // tested it with: Go's syntax, for (?i) or \A, or else ECMA-262 with its old identity escapes, for \-.
 func compilePattern(source string) (pattern, error) {
 	if linear, ok := compileLinear(source); ok {
+		if sequence, ok := linear.sequence(); ok {
+			return sequence, nil
+		}
 		return linear, nil
 	}
 	err := checkSyntax(source)
@@ -183,6 +188,107 @@ func (p *linearPattern) add(source string, want bool) bool {
 	re, err := regexp.Compile(translated)
 	p.parts = append(p.parts, linearPart{re, want})
 	return err == nil
+}
+
+// sequencePattern is an anchored pattern of character classes, each repeated a fixed number of times, apart from the last
+// one. That is what most identifiers and codes have, and it matches ten times faster than Go's regexp
+// (BenchmarkPattern).
+type sequencePattern []repeatedClass
+
+type repeatedClass struct {
+	ascii    [2]uint64 // set of the ASCII characters
+	ranges   []rune    // pairs of the first and last character
+	min, max int       // max is -1 without limit
+}
+
+func (p sequencePattern) MatchString(s string) bool {
+	for i := range p {
+		c := &p[i]
+		n := 0
+		for n != c.max && s != "" {
+			size := 1
+			if b := s[0]; b < utf8.RuneSelf {
+				if c.ascii[b/64]&(1<<(b%64)) == 0 {
+					break
+				}
+			} else {
+				var r rune
+				if r, size = utf8.DecodeRuneInString(s); !c.contains(r) {
+					break
+				}
+			}
+			s = s[size:]
+			n++
+		}
+		if n < c.min {
+			return false
+		}
+	}
+	return s == ""
+}
+
+func (c *repeatedClass) contains(r rune) bool {
+	for i := 0; i < len(c.ranges); i += 2 {
+		if c.ranges[i] <= r && r <= c.ranges[i+1] {
+			return true
+		}
+	}
+	return false
+}
+
+// sequence returns the pattern as a sequencePattern, if it is one.
+func (p *linearPattern) sequence() (sequencePattern, bool) {
+	if len(p.parts) != 1 {
+		return nil, false
+	}
+	parsed, err := syntax.Parse(p.parts[0].String(), syntax.Perl)
+	if err != nil || parsed.Op != syntax.OpConcat || len(parsed.Sub) < 3 ||
+		parsed.Sub[0].Op != syntax.OpBeginText || parsed.Sub[len(parsed.Sub)-1].Op != syntax.OpEndText {
+		return nil, false
+	}
+	var sequence sequencePattern
+	for _, part := range parsed.Sub[1 : len(parsed.Sub)-1] {
+		if n := len(sequence); n > 0 && sequence[n-1].min != sequence[n-1].max {
+			return nil, false
+		}
+		c := repeatedClass{min: 1, max: 1}
+		switch part.Op {
+		case syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpRepeat:
+			switch part.Op {
+			case syntax.OpStar:
+				c.min, c.max = 0, -1
+			case syntax.OpPlus:
+				c.max = -1
+			case syntax.OpQuest:
+				c.min = 0
+			case syntax.OpRepeat:
+				c.min, c.max = part.Min, part.Max
+			}
+			part = part.Sub[0]
+		}
+		switch {
+		case part.Op == syntax.OpCharClass:
+			sequence = append(sequence, c.of(part.Rune))
+		case part.Op == syntax.OpLiteral && part.Flags&syntax.FoldCase == 0 && (len(part.Rune) == 1 || c.min == 1 && c.max == 1):
+			for _, r := range part.Rune {
+				sequence = append(sequence, c.of([]rune{r, r}))
+			}
+		default:
+			return nil, false
+		}
+	}
+	return sequence, true
+}
+
+// of returns the repetition of another class.
+func (c repeatedClass) of(ranges []rune) repeatedClass {
+	c.ranges = ranges
+	for b := range rune(utf8.RuneSelf) {
+		if c.contains(b) {
+			c.ascii[b/64] |= 1 << (b % 64)
+		}
+	}
+	return c
 }
 
 // groupEnd returns the index of the parenthesis that closes the first group of source; -1 if none does.

@@ -16,15 +16,17 @@ import (
 type schema struct {
 	node    *node // from which it was compiled
 	never   bool  // the schema false
-	types   kinds // 0 is any type
-	own     kinds // types that have keywords of this schema itself, apart from type, enum and the applicators below
+	types   kinds // that are permitted
+	own     kinds // that have keywords of this schema itself, apart from type, const, enum and the applicators below
 	applies bool  // has keywords that apply other schemas to the same value
+	plain   bool  // has nothing but types and keywords of its own
 
 	constant, enum *enumeration // nil is any value
 
 	// Strings.
 	format    func(string) error // nil is any string
 	pattern   pattern            // nil is any string
+	uuid      bool               // nothing but the format uuid
 	minLength int
 	maxLength int
 
@@ -67,7 +69,7 @@ var anyValue = newSchema(&node{})
 
 func newSchema(o *node) *schema {
 	return &schema{
-		node: o, maxLength: math.MaxInt, maxProperties: math.MaxInt, maxContains: math.MaxInt, maxItems: math.MaxInt,
+		node: o, types: anyKind, plain: true, maxLength: math.MaxInt, maxProperties: math.MaxInt, maxContains: math.MaxInt, maxItems: math.MaxInt,
 	}
 }
 
@@ -79,8 +81,24 @@ type part struct {
 
 // property is a member that a schema knows by name. The schema is nil if only required and the like name it.
 type property struct {
-	name string
+	name  string
+	start nameStart
 	part
+}
+
+// nameStart is how a name begins in a JSON text.
+type nameStart struct {
+	text string // with quotes and a colon
+	word uint64 // the first bytes, up to eight
+	mask uint64 // of these bytes
+}
+
+func startOf(name string) nameStart {
+	s := nameStart{text: string(append(appendString(nil, name), ':'))}
+	var first [8]byte
+	n := copy(first[:], s.text)
+	s.word, s.mask = word(string(first[:])), math.MaxUint64>>(64-8*n)
+	return s
 }
 
 type patternProperty struct {
@@ -133,12 +151,8 @@ func (e *enumeration) contains(data string) bool {
 // few is up to how many names or values a search is as fast as a map.
 const few = 16
 
-// find returns the index of a property; -1 if the schema does not know it. guess is where the property is most likely:
-// after the one before it.
-func (s *schema) find(name string, guess int) int {
-	if guess < len(s.properties) && s.properties[guess].name == name {
-		return guess
-	}
+// find returns the index of a property; -1 if the schema does not know it.
+func (s *schema) find(name string) int {
 	if s.index != nil {
 		if i, ok := s.index[name]; ok {
 			return i
@@ -226,6 +240,7 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 	c.schemas[key] = s // before its parts, which can refer back to it
 	if o.flag != nil {
 		s.never = !*o.flag
+		s.plain = !s.never
 		return s
 	}
 	b := builder{c, s, o, sc}
@@ -235,6 +250,8 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 	b.objects()
 	b.arrays()
 	b.applicators()
+	s.plain = s.constant == nil && s.enum == nil && !s.applies &&
+		s.unevaluatedItems.schema == nil && s.unevaluatedMembers.schema == nil
 	return s
 }
 
@@ -286,6 +303,7 @@ func (b *builder) values() {
 	case string:
 		b.types = kindNamed[names]
 	case []any:
+		b.types = 0
 		for _, name := range names {
 			b.types |= kindNamed[name.(string)]
 		}
@@ -320,6 +338,7 @@ func (b *builder) strings() {
 	if source, ok := b.node.get("pattern"); ok {
 		b.pattern = b.compilePattern("pattern", source.(string))
 	}
+	b.uuid = b.node.text("format") == "uuid" && b.formats["uuid"] == nil && !hasMin && !hasMax && b.pattern == nil
 	if hasMin || hasMax || b.format != nil || b.pattern != nil {
 		b.own |= str
 	}
@@ -388,7 +407,9 @@ func (b *bound) narrow(lowest, highest *int64) bool {
 
 func (b *builder) objects() {
 	for _, m := range b.named("properties") {
-		b.properties = append(b.properties, property{m.name, part{b.compile(m.value.(*node), b.scope), m.offset}})
+		b.properties = append(b.properties, property{
+			name: m.name, start: startOf(m.name), part: part{b.compile(m.value.(*node), b.scope), m.offset},
+		})
 	}
 	known := make(map[string]int, len(b.properties))
 	for i := range b.properties {
@@ -400,7 +421,7 @@ func (b *builder) objects() {
 		if !ok {
 			i = len(b.properties)
 			known[name.(string)] = i
-			b.properties = append(b.properties, property{name: name.(string)})
+			b.properties = append(b.properties, property{name: name.(string), start: startOf(name.(string))})
 		}
 		return i
 	}

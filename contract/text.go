@@ -25,6 +25,8 @@ const (
 	str
 	array
 	object
+
+	anyKind = null | boolean | number | integer | str | array | object
 )
 
 // kindOf has the types of values by their first byte. That of a number does not tell whether it is an integer.
@@ -94,12 +96,16 @@ func (t *text) string() (raw string, escaped, ok bool) {
 	start := t.next + 1
 	for i := start; i < len(data); {
 		if i+8 <= len(data) {
-			special := specialBytes(data[i : i+8])
+			// Eight bytes at a time, look for a quote, a backslash or a control character.
+			w := word(data[i : i+8])
+			const ones, highest = 0x0101010101010101, 0x8080808080808080
+			quote, backslash := w^ones*'"', w^ones*'\\'
+			special := ((quote-ones)&^quote | (backslash-ones)&^backslash | (w-ones*' ')&^w) & highest
 			if special == 0 {
 				i += 8
 				continue
 			}
-			i += bits.TrailingZeros64(special) / 8
+			i += bits.TrailingZeros64(special) / 8 // the first one; later bits can be wrong
 		}
 		switch b := data[i]; {
 		case b == '"':
@@ -121,15 +127,11 @@ func (t *text) string() (raw string, escaped, ok bool) {
 	return "", false, false
 }
 
-// specialBytes has the highest bit set in the first byte of eight that is a quote, a backslash or a control character,
-// and possibly in later ones.
-func specialBytes(s string) uint64 {
+// word returns the eight bytes of s as one number.
+func word(s string) uint64 {
 	_ = s[7]
-	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-	const ones, highest = 0x0101010101010101, 0x8080808080808080
-	quote, backslash := w^ones*'"', w^ones*'\\'
-	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (w-ones*' ')&^w) & highest
 }
 
 // escapeLength returns the length of the escape at the start of s; 0 if it is malformed.
@@ -182,7 +184,7 @@ func (t *text) number() (raw string, whole, ok bool) {
 		}
 	}
 	raw = t.data[start:t.next]
-	return raw, whole, validNumber(raw)
+	return raw, whole, whole && len(raw) <= maxNumberLength || validNumber(raw)
 }
 
 func (t *text) digits() int {

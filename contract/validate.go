@@ -1,11 +1,15 @@
 package contract
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/diga-io/diga-api/contract/uuid"
 )
 
 // accepts reports whether data is one valid JSON value.
@@ -54,7 +58,7 @@ func (s *schema) validateValue(value any, in, name string) []Violation {
 
 // acceptsText reports whether the string s is known to be valid, without writing it as JSON.
 func (s *schema) acceptsText(value string) bool {
-	if s.never || s.types != 0 && s.types&str == 0 || s.constant != nil || s.enum != nil || s.applies {
+	if !s.plain || s.types&str == 0 {
 		return false
 	}
 	return s.own&str == 0 || (s.format == nil || s.format(value) == nil) && s.permitsLength(value) && (s.pattern == nil || s.pattern.MatchString(value))
@@ -85,12 +89,21 @@ type attempt struct {
 // value consumes the next value. It marks in seen, unless that is nil, which members or items a schema was applied to.
 func (v *validation) value(s *schema, seen *evaluated) bool {
 	k := kindOf[v.peek()]
+	if s.plain && s.types&k != 0 {
+		switch k {
+		case str:
+			return v.stringOf(s)
+		case object:
+			return v.objectOf(s, seen)
+		}
+		return v.own(s, k, seen)
+	}
 	start := v.next
 	switch {
 	case s.never:
 		return v.fail(s, "false") && v.skip()
-	case s.types != 0 && s.types&k == 0:
-		return v.fail(s, "type") && v.skip()
+	case s.types&k == 0:
+		return k != 0 && v.fail(s, "type") && v.skip()
 	case s.constant != nil || s.enum != nil:
 		if !v.skip() {
 			return false
@@ -109,7 +122,7 @@ func (v *validation) value(s *schema, seen *evaluated) bool {
 		return v.unevaluated(s, k, seen)
 	case !s.applies:
 		return v.own(s, k, seen)
-	case s.own&k == 0 && k != 0:
+	case s.own&k == 0:
 		return v.applicators(s, start, 0, seen)
 	}
 	return v.own(s, k, seen) && v.applicators(s, start, v.next, seen)
@@ -138,6 +151,9 @@ func (v *validation) own(s *schema, k kinds, seen *evaluated) bool {
 }
 
 func (v *validation) stringOf(s *schema) bool {
+	if s.uuid && v.uuid() {
+		return true
+	}
 	raw, escaped, ok := v.string()
 	if !ok || s.own&str == 0 {
 		return ok
@@ -157,6 +173,17 @@ func (v *validation) stringOf(s *schema) bool {
 		}
 	}
 	return s.pattern == nil || s.pattern.MatchString(raw) || v.fail(s, "pattern")
+}
+
+// uuid consumes a string that is a UUID.
+func (v *validation) uuid() bool {
+	const length = len(`"018f2b5e-0000-7000-8000-000000000000"`)
+	rest := v.data[v.next:]
+	if len(rest) < length || rest[length-1] != '"' || !uuid.Valid(rest[1:length-1]) {
+		return false
+	}
+	v.next += length
+	return true
 }
 
 func (s *schema) permitsLength(value string) bool {
@@ -181,7 +208,7 @@ func (v *validation) numberOf(s *schema) bool {
 		}
 	}
 	d := parseDecimal(raw)
-	if s.types != 0 && s.types&number == 0 && !d.isInteger() {
+	if s.types&number == 0 && !d.isInteger() {
 		return v.fail(s, "type")
 	}
 	for i := range s.bounds {
@@ -226,6 +253,7 @@ func (v *validation) objectOf(s *schema, seen *evaluated) bool {
 	var present bitset
 	var others nameSet // that the schema does not know
 	count, guess := 0, 0
+	simple := seen == nil && v.report == nil && s.patterns == nil && s.names.schema == nil
 	for {
 		more, ok := v.more(count, '}')
 		if !more {
@@ -235,27 +263,61 @@ func (v *validation) objectOf(s *schema, seen *evaluated) bool {
 			return false
 		}
 		at := v.next
-		name, escaped, ok := v.string()
-		if !ok || !v.take(':') {
-			return false
+		i := v.property(s, guess)
+		var name string
+		if i >= 0 {
+			name = s.properties[i].name
+		} else {
+			raw, escaped, ok := v.string()
+			if !ok || !v.take(':') {
+				return false
+			}
+			if name = raw; escaped {
+				name = unescape(raw)
+			}
+			i = s.find(name)
 		}
-		if escaped {
-			name = unescape(name)
-		}
-		i := s.find(name, guess)
 		if i >= 0 {
 			guess = i + 1
 			ok = present.add(i)
 		} else {
 			ok = others.add(name)
 		}
-		if !ok || s.names.schema != nil && !v.memberName(s, name, at) || !v.member(s, i, name, count, seen) {
+		switch {
+		case !ok: // a duplicate
+			return false
+		case simple && i >= 0 && s.properties[i].schema != nil:
+			if !v.value(s.properties[i].schema, nil) {
+				return false
+			}
+		case s.names.schema != nil && !v.memberName(s, name, at) || !v.member(s, i, name, count, seen):
 			return false
 		}
 		count++
 	}
 	v.depth--
 	return s.own&object == 0 || v.members(s, &present, count, start, seen)
+}
+
+// property consumes a name and the colon after it, if it is the name of a property as writers write it. It returns -1
+// otherwise. Most writers have one order of properties: guess is the one after the last.
+func (v *validation) property(s *schema, guess int) int {
+	if len(v.data)-v.next < 8 || len(s.properties) > few {
+		return -1
+	}
+	w := word(v.data[v.next : v.next+8])
+	for range s.properties {
+		if guess >= len(s.properties) {
+			guess = 0
+		}
+		start := &s.properties[guess].start
+		if w&start.mask == start.word && (start.mask != math.MaxUint64 || strings.HasPrefix(v.data[v.next:], start.text)) {
+			v.next += len(start.text)
+			return guess
+		}
+		guess++
+	}
+	return -1
 }
 
 // memberName checks the name of a member, which stands at an offset.
@@ -354,6 +416,9 @@ func (v *validation) arrayOf(s *schema, seen *evaluated) bool {
 		switch {
 		case p.schema == nil:
 			ok = v.skip()
+		case v.report == nil:
+			seen.add(count)
+			ok = v.value(p.schema, nil)
 		default:
 			seen.add(count)
 			ok = v.inItem(p, count)
@@ -406,7 +471,12 @@ func (v *validation) applicators(s *schema, start, end int, seen *evaluated) boo
 		}
 		end = v.next
 	}
-	if s.anyOf != nil {
+	if only := s.onlyAlternative(v, start); only != nil && seen == nil && v.report == nil {
+		if v.next = start; !v.value(only, nil) {
+			return false
+		}
+		end = v.next
+	} else if s.anyOf != nil {
 		matched := false
 		for i := range s.anyOf {
 			if v.fits(s.anyOf[i].schema, start, seen) {
@@ -451,6 +521,21 @@ func (v *validation) applicators(s *schema, start, end int, seen *evaluated) boo
 		return v.skip()
 	}
 	return true
+}
+
+// onlyAlternative returns the schema of anyOf that the type of the value permits, if there is exactly one, as in a member
+// that may be null.
+func (s *schema) onlyAlternative(v *validation, start int) *schema {
+	var only *schema
+	for i := range s.anyOf {
+		if s.anyOf[i].types&kindOf[v.data[start]] != 0 {
+			if only != nil {
+				return nil
+			}
+			only = s.anyOf[i].schema
+		}
+	}
+	return only
 }
 
 // unevaluated checks the value against the whole schema, and the members or items that nothing applies to against
@@ -501,7 +586,7 @@ func (v *validation) fits(s *schema, offset int, seen *evaluated) bool {
 	if offset < len(v.data) {
 		k = kindOf[v.data[offset]]
 	}
-	if s.types != 0 && s.types&k == 0 {
+	if s.types&k == 0 {
 		return false
 	}
 	nested := v.trying > 0 && seen == nil && k&(object|array) != 0

@@ -2,10 +2,7 @@
 // without package contract, share the rule.
 package uuid
 
-import (
-	"encoding/hex"
-	"errors"
-)
+import "errors"
 
 // The errors of Parse. None of them repeats the input.
 var (
@@ -23,14 +20,48 @@ func Parse(s string) (id [16]byte, err error) {
 	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, ErrHyphen
 	}
-	var digits [32]byte
-	n := copy(digits[:], s[:8])
-	n += copy(digits[n:], s[9:13])
-	n += copy(digits[n:], s[14:18])
-	n += copy(digits[n:], s[19:23])
-	copy(digits[n:], s[24:])
-	if _, err := hex.Decode(id[:], digits[:]); err != nil {
-		return [16]byte{}, ErrDigit
+	for i, at := range [len(id)]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		high, low := digit[s[at]], digit[s[at+1]]
+		if high|low > 0xf {
+			return [16]byte{}, ErrDigit
+		}
+		id[i] = high<<4 | low
 	}
 	return id, nil
 }
+
+// Valid reports whether Parse accepts s. It takes a third of the time.
+func Valid(s string) bool {
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
+		hexadecimal(s[0:4], s[4:8]) && hexadecimal(s[9:13], s[14:18]) && hexadecimal(s[19:23], s[24:28]) && hexadecimal(s[28:32], s[32:36])
+}
+
+// hexadecimal reports whether eight bytes are hexadecimal digits. It looks at all of them at once, in the bytes of a
+// word, where adding 0x80-x sets the highest bit of a byte that is not less than x.
+func hexadecimal(a, b string) bool {
+	_, _ = a[3], b[3]
+	w := uint64(a[0]) | uint64(a[1])<<8 | uint64(a[2])<<16 | uint64(a[3])<<24 |
+		uint64(b[0])<<32 | uint64(b[1])<<40 | uint64(b[2])<<48 | uint64(b[3])<<56
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	if w&highest != 0 {
+		return false
+	}
+	lower := w | ones*0x20
+	digit := (w + ones*(0x80-'0')) &^ (w + ones*(0x80-'9'-1))
+	letter := (lower + ones*(0x80-'a')) &^ (lower + ones*(0x80-'f'-1))
+	return (digit|letter)&highest == highest
+}
+
+// digit has the values of hexadecimal digits, and 0xff for all other bytes.
+var digit = func() (digit [256]byte) {
+	for b := range digit {
+		digit[b] = 0xff
+	}
+	for i, b := range "0123456789abcdef" {
+		digit[b] = byte(i)
+	}
+	for i, b := range "ABCDEF" {
+		digit[b] = byte(10 + i)
+	}
+	return digit
+}()
