@@ -10,7 +10,7 @@
 //	documents   the memory that docs/operations.md promises
 //	pipeline    documents that grow, of sixty operations, or invalid; docs/adding-an-operation.md executed
 //	program     the promises about deletes, on SQLite and PostgreSQL: kill -9, flushes, outages, rolling upgrades, many servers
-//	store       server/store on PostgreSQL: conformance, deadlines, failover
+//	store       server/store on PostgreSQL: conformance, deadlines, failover, standbys, PgBouncer, migrations
 //	typescript  docs/clients.md executed with Node.js
 //
 // A second-tier test fails, and names the Debian package to install, when a program that it needs is missing.

@@ -85,6 +85,13 @@ func BenchmarkAuthenticate(b *testing.B) {
 				_, err := s.Authenticate(ctx, hash)
 				return err
 			})
+			if name == "PostgreSQL" { // as behind a pooler
+				s := open(b, with(b, url, "default_query_exec_mode", "cache_describe"))
+				run(b, "unprepared", func(ctx context.Context) error {
+					_, err := s.Authenticate(ctx, hash)
+					return err
+				})
+			}
 			statement, err := engine.driver(b, url).PrepareContext(b.Context(), benchLookUp)
 			if err != nil {
 				b.Fatal(err)

@@ -96,7 +96,7 @@ func direct(t *testing.T, url string) *sql.DB {
 }
 
 // with adds parameters to a URL.
-func with(t *testing.T, text string, parameters ...string) string {
+func with(t testing.TB, text string, parameters ...string) string {
 	t.Helper()
 	parsed, err := url.Parse(text)
 	if err != nil {
@@ -245,6 +245,11 @@ func TestPostgresMigrationTimeout(t *testing.T) {
 	defer lock.Close()
 	if _, err := lock.ExecContext(t.Context(), `SELECT pg_advisory_lock(x'64696761'::int)`); err != nil {
 		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := store.Open(ctx, url, store.Options{Migrate: true}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the wait for the lock does not end with the context: %v", err)
 	}
 	opened := make(chan error, 1)
 	go func() {
