@@ -62,3 +62,19 @@ func TestPragmas(t *testing.T) {
 		t.Errorf("%d connections may write, want 1", n)
 	}
 }
+
+func TestPostgresConnections(t *testing.T) {
+	for url, want := range map[string]int32{
+		"postgres://diga@db/diga":                                      postgresConnections,
+		"postgres://diga@db/diga?sslmode=disable&pool_max_conns=3":     3,
+		"postgresql://diga@db/diga?pool_max_conns=64&pool_min_conns=2": 64,
+	} {
+		config, err := parsePostgres(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config.MaxConns != want {
+			t.Errorf("%s: %d connections, want %d", url, config.MaxConns, want)
+		}
+	}
+}

@@ -27,6 +27,11 @@ const (
 	// that long.
 	postgresTimeout = 5 * time.Second
 
+	// postgresConnections is the maximum of connections unless the URL sets pool_max_conns. pgx's own default is the number of
+	// processors of the machine, however many servers share the database. With 16, PostgreSQL flushes up to 16 deletes
+	// together, and five servers stay below its default max_connections (BenchmarkPool).
+	postgresConnections = 16
+
 	// migrationLock is the key of the advisory lock that a migration holds: "diga" in ASCII.
 	migrationLock = 0x64696761
 
@@ -242,6 +247,9 @@ func parsePostgres(url string) (*pgxpool.Config, error) {
 		config.ConnConfig.ConnectTimeout = postgresTimeout
 	}
 	config.PingTimeout = postgresTimeout
+	if !strings.Contains(url, "pool_max_conns=") {
+		config.MaxConns = postgresConnections
+	}
 	return config, nil
 }
 
