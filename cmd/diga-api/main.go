@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -181,6 +182,6 @@ func (c *versionCommand) Run(std streams) error {
 		return printJSON(std.out, b)
 	}
 	fmt.Fprintf(std.out, "diga-api %s (revision %s, %s, %s)\ncontract sha256:%s\nschema version %d\n",
-		b.Version, b.Revision, b.Go, b.Platform, b.Contract, b.Schema)
+		b.Version, cmp.Or(b.Revision, "unknown"), b.Go, b.Platform, b.Contract, b.Schema)
 	return nil
 }

@@ -79,4 +79,8 @@ func TestInstall(t *testing.T) {
 	if built.Version != version || built.Revision != "" {
 		t.Errorf("the program reports %+v", built)
 	}
+	out, err = exec.CommandContext(t.Context(), filepath.Join(bin, "diga-api"), "version").Output()
+	if err != nil || !strings.HasPrefix(string(out), "diga-api "+version+" (revision unknown, ") {
+		t.Errorf("the program reports %s, %v", out, err)
+	}
 }
