@@ -82,23 +82,6 @@ func (v *validation) failFormat(s *schema, format string, err error) bool {
 	})
 }
 
-// failAlternatives is called when the value at an offset fits none of the schemas of anyOf or oneOf. It reports that,
-// and why the value does not fit each of them.
-func (v *validation) failAlternatives(s *schema, keyword string, alternatives []part, offset int) bool {
-	if !v.fail(s, keyword) {
-		return false
-	}
-	for i, alternative := range alternatives {
-		m := v.report.enter(s.node.offsetOf(keyword), i)
-		v.next = offset
-		if !v.value(alternative.schema, nil) {
-			return false
-		}
-		v.report.leave(m)
-	}
-	return true
-}
-
 // messages are the messages of keywords that do not depend on the value of the keyword.
 var messages = map[string]string{
 	"const": "Input should be one of the permitted values", "enum": "Input should be one of the permitted values",

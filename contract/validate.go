@@ -78,6 +78,8 @@ type validation struct {
 	trying int // number of alternatives around next
 	tried  int // bytes
 	known  map[attempt]int
+
+	explored int // bytes that failAlternatives has visited
 }
 
 // attempt is a schema that was tried with the value at an offset.
@@ -593,7 +595,9 @@ func (v *validation) fits(s *schema, offset int, seen *evaluated) bool {
 	remember := nested && v.tried > 1<<16+16*len(v.data)
 	if remember {
 		if end, ok := v.known[attempt{s, offset}]; ok {
-			v.next = end
+			if end > 0 {
+				v.next = end // else it stays behind offset, so that the caller counts what it has tried
+			}
 			return end > 0
 		}
 	}
