@@ -91,7 +91,8 @@ func (noObserver) Shed()                                 {}
 // been executed, and costs PostgreSQL its connection. So a request that has begun is carried out, whoever waits for it.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	peer := peerExtractor(options.TrustedProxies)
-	inFlight := inFlight{limit: int64(options.MaxInFlight)}
+	operations := inFlight{limit: int64(options.MaxInFlight)}
+	others := inFlight{limit: int64(options.MaxInFlight+3) / 4}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
@@ -135,14 +136,16 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 				}
 				options.Logger.LogAttrs(ctx, slog.LevelInfo, "request", attributes...)
 			}()
-			if x.operation != nil {
-				if !inFlight.admit() {
-					inFlight.shed(ctx, options)
-					c.Error(errOverloaded)
-					return nil
-				}
-				defer inFlight.release()
+			inFlight := &operations
+			if x.operation == nil {
+				inFlight = &others
 			}
+			if !inFlight.admit() {
+				inFlight.shed(ctx, options)
+				c.Error(errOverloaded)
+				return nil
+			}
+			defer inFlight.release()
 			if err := next(c); err != nil {
 				c.Error(err)
 			}

@@ -15,8 +15,7 @@ var errOverloaded = errors.New("too many requests in flight")
 const shedWarning = time.Minute
 
 // inFlight limits the requests that are served at the same time. It does not queue any, because a server that is
-// overloaded would then serve requests whose clients have given up. Requests outside the contract do not count, so that
-// clients which read the documentation slowly do not keep others out.
+// overloaded would then serve requests whose clients have given up.
 type inFlight struct {
 	limit  int64 // 0: none
 	count  atomic.Int64

@@ -44,8 +44,8 @@ type Options struct {
 	Now      func() time.Time        // nil: time.Now
 	Timeout  time.Duration           // of one request, including the store; 0: 2 s
 
-	// MaxInFlight limits the requests for operations of the contract that are served at the same time; 0: no limit. Any more
-	// get a 500 with Retry-After.
+	// MaxInFlight limits the requests for operations of the contract that are served at the same time, and a quarter of it
+	// those for everything else; 0: no limit. Any more get a 500 with Retry-After.
 	MaxInFlight int
 
 	// UnreadBody is called when the response to a request is about to be sent and the request's body has not arrived. The

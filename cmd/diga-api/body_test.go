@@ -35,7 +35,7 @@ func serveAPI(t *testing.T, most int) *limitedServer {
 	t.Helper()
 	limits := defaultLimits
 	limits.connections = most
-	conns := newConnections(most)
+	conns := newConnections(most, func() {})
 	pages, err := docs.Pages()
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestUnreadBodiesOfTheAdminListener(t *testing.T) {
 		s := &limitedServer{
 			&http.Server{Handler: handler, ReadTimeout: time.Hour},
 			&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
-			newConnections(1),
+			newConnections(1, func() {}),
 		}
 		go s.Serve(s.listener)
 		defer s.stop()

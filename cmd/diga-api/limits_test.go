@@ -58,7 +58,7 @@ func serveLimited(most int) *limitedServer {
 			io.WriteString(w, large)
 		}
 	})
-	conns := newConnections(most)
+	conns := newConnections(most, func() {})
 	s := &limitedServer{
 		newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)),
 		&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
@@ -229,10 +229,11 @@ func testTooManyConnections(t *testing.T) {
 # HELP diga_http_connections Open connections to the API.
 # TYPE diga_http_connections gauge
 diga_http_connections 2
-# HELP diga_http_connections_dropped_total Connections closed because of --max-connections: idle ones, or new ones that were refused.
+# HELP diga_http_connections_dropped_total Connections closed because of --max-connections: idle ones, new ones that were refused, or those with unread HTTP/2 responses.
 # TYPE diga_http_connections_dropped_total counter
 diga_http_connections_dropped_total{reason="idle"} 1
 diga_http_connections_dropped_total{reason="refused"} 1
+diga_http_connections_dropped_total{reason="unread"} 0
 `)); err != nil {
 		t.Error(err)
 	}

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -21,154 +19,6 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 	"github.com/diga-io/diga-api/server/telemetry"
 )
-
-// limits protect the API's listener from slow clients and from too many connections.
-type limits struct {
-	header      time.Duration // to read the header of a request
-	request     time.Duration // to read the body and to answer, after that
-	write       time.Duration // to write the response, after that
-	idle        time.Duration // between two requests
-	headerBytes int
-	connections int
-	inFlight    int // requests in the handler
-}
-
-var defaultLimits = limits{
-	header:      5 * time.Second,
-	request:     2 * time.Second,
-	write:       5 * time.Second,
-	idle:        2 * time.Minute,
-	headerBytes: 128 << 10,
-	connections: 2048,
-	inFlight:    512,
-}
-
-func newAPIServer(handler http.Handler, l limits, conns *connections, logger *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:                      handler,
-		ReadHeaderTimeout:            l.header,
-		ReadTimeout:                  l.header + l.request,
-		WriteTimeout:                 l.request + l.write, // net/http starts the timer at the end of the header
-		IdleTimeout:                  l.idle,
-		MaxHeaderBytes:               l.headerBytes,
-		DisableGeneralOptionsHandler: true, // the handler answers OPTIONS * like any other request
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-		ConnState:                    conns.update,
-		ConnContext:                  withConn,
-	}
-}
-
-type connKey struct{}
-
-// withConn lets giveWay find the connection of a request.
-func withConn(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, conn)
-}
-
-// connections limits the number of open connections. When a new one exceeds the limit, the connection that has waited for
-// a request the longest is closed, so that idle clients and slow headers cannot keep others out. If all are busy, the new
-// one is closed, so that the client, or its load balancer, tries another server.
-type connections struct {
-	most    int
-	mutex   sync.Mutex
-	open    map[net.Conn]*list.Element // its element in waiting, or nil for a busy connection
-	waiting list.List                  // of net.Conn, the longest wait first
-	dropped *prometheus.CounterVec
-	gauge   prometheus.GaugeFunc
-}
-
-func newConnections(most int) *connections {
-	c := &connections{
-		most: most,
-		open: make(map[net.Conn]*list.Element),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "diga_http_connections_dropped_total",
-			Help: "Connections closed because of --max-connections: idle ones, or new ones that were refused.",
-		}, []string{"reason"}),
-	}
-	c.gauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "diga_http_connections",
-		Help: "Open connections to the API.",
-	}, func() float64 {
-		c.mutex.Lock()
-		defer c.mutex.Unlock()
-		return float64(len(c.open))
-	})
-	c.dropped.WithLabelValues("idle")
-	c.dropped.WithLabelValues("refused")
-	return c
-}
-
-// update is the http.Server.ConnState callback. A connection whose header is being read counts as waiting.
-func (c *connections) update(conn net.Conn, state http.ConnState) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if state == http.StateNew {
-		c.admit(conn)
-		return
-	}
-	place, known := c.open[conn]
-	if !known {
-		return
-	}
-	if place != nil {
-		c.waiting.Remove(place)
-		c.open[conn] = nil
-	}
-	switch state {
-	case http.StateIdle:
-		c.open[conn] = c.waiting.PushBack(conn)
-	case http.StateClosed, http.StateHijacked:
-		delete(c.open, conn)
-	}
-}
-
-// giveWay counts the connection of request as waiting from now on, although its response is still to be sent. It is for a
-// request whose body has not arrived, and may never arrive.
-func (c *connections) giveWay(request *http.Request) {
-	conn, _ := request.Context().Value(connKey{}).(net.Conn)
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if place, known := c.open[conn]; known && place == nil {
-		c.open[conn] = c.waiting.PushBack(conn)
-	}
-}
-
-func (c *connections) admit(conn net.Conn) {
-	if len(c.open) >= c.most {
-		longest := c.waiting.Front()
-		if longest == nil {
-			c.dropped.WithLabelValues("refused").Inc()
-			hangUp(conn)
-			return
-		}
-		c.dropped.WithLabelValues("idle").Inc()
-		victim := c.waiting.Remove(longest).(net.Conn)
-		delete(c.open, victim)
-		hangUp(victim)
-	}
-	c.open[conn] = c.waiting.PushBack(conn)
-}
-
-// hangUp closes conn without the close_notify of TLS, which could block on a slow reader.
-func hangUp(conn net.Conn) {
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		conn = encrypted.NetConn()
-	}
-	conn.Close()
-}
-
-// Describe implements prometheus.Collector.
-func (c *connections) Describe(descriptions chan<- *prometheus.Desc) {
-	c.gauge.Describe(descriptions)
-	c.dropped.Describe(descriptions)
-}
-
-// Collect implements prometheus.Collector.
-func (c *connections) Collect(metrics chan<- prometheus.Metric) {
-	c.gauge.Collect(metrics)
-	c.dropped.Collect(metrics)
-}
 
 // tlsFlags select the certificate of the API.
 type tlsFlags struct {

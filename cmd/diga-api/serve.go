@@ -34,7 +34,7 @@ type serveCommand struct {
 	Docs            toggle `default:"true" help:"Serve Swagger UI at /docs."`
 	LogPeer         toggle `help:"Log the IP address of each client."`
 	TrustedProxies  string `placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed with --log-peer."`
-	MaxConnections  string `default:"2048" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
+	MaxConnections  string `default:"1024" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
 	MaxInFlight     string `default:"512" placeholder:"NUMBER" help:"Maximum of requests served at the same time; more are answered with 500 and Retry-After. Default: ${default}."`
 	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500. Default: ${default}."`
 	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one. Default: ${default}."`
@@ -145,7 +145,7 @@ func (s *service) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	s.logger = slog.New(s.observed.LogHandler(s.logger.Handler()))
-	conns := newConnections(s.limits.connections)
+	conns := newConnections(s.limits.connections, s.observed.Shed)
 	options := server.Options{
 		Keys: s.observed.Keys(&s.keys), Logger: s.logger, Observer: s.observed, Timeout: s.limits.request,
 		MaxInFlight: s.limits.inFlight, UnreadBody: conns.giveWay,

@@ -185,24 +185,33 @@ func serve(t *testing.T, args ...string) (server *process.Server, secret string)
 	return process.Serve(t, append([]string{"--database-url", database}, args...)...), key.Key
 }
 
-func TestMetrics(t *testing.T) {
+// newPair writes a certificate for 127.0.0.1 and its key, and returns the names of the files, and a client that trusts the
+// certificate.
+func newPair(t *testing.T) (certificate, key string, client *http.Client) {
+	t.Helper()
 	other := httptest.NewTLSServer(nil) // for its certificate
 	defer other.Close()
 	pair := other.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	certFile, keyFile := filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	folder := t.TempDir()
+	certificate, key = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
 	for name, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+		certificate: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private},
 	} {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	server, secret := serve(t, "--tls-cert", certFile, "--tls-key", keyFile)
-	response, err := other.Client().Get(server.API + "/openapi.json")
+	return certificate, key, other.Client()
+}
+
+func TestMetrics(t *testing.T) {
+	certificate, key, client := newPair(t)
+	server, secret := serve(t, "--tls-cert", certificate, "--tls-key", key)
+	response, err := client.Get(server.API + "/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}
