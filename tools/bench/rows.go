@@ -46,4 +46,15 @@ var sections = []section{
 			{what: "PostgreSQL, 404", top: value{"Requests/PostgreSQL/keys=1000", "404-cpu-us"}, bottom: value{"Requests/PostgreSQL/keys=1000", "bare-404-cpu-us"}, goal: goal{atMost: 1.15}},
 		},
 	},
+	{
+		name:    "pool",
+		title:   "Deletes per second on PostgreSQL, against the default of 16 connections = 1",
+		command: "go -C e2e test -tags proof -run '^$' -bench Pool -short -benchtime 4096x ./program",
+		rows: []row{
+			{what: "4 connections", top: value{"Pool/connections=4/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
+			{what: "8 connections", top: value{"Pool/connections=8/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
+			{what: "32 connections", top: value{"Pool/connections=32/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
+			{what: "64 connections", top: value{"Pool/connections=64/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
+		},
+	},
 }
