@@ -59,7 +59,7 @@ func keep(parts []part, wanted func(part) bool) []part {
 // try returns the violations of the value at an offset by one schema.
 func (v *validation) try(p part, offset int) []found {
 	outer, depth := v.report, v.depth
-	v.report = &report{in: outer.in, name: outer.name, pointer: slices.Clone(outer.pointer), order: slices.Clone(outer.order)}
+	v.report = &report{in: outer.in, name: outer.name, pointer: slices.Clone(outer.pointer), place: slices.Clone(outer.place), order: slices.Clone(outer.order)}
 	v.inPlace(p, offset, nil)
 	tried := v.report.found
 	v.report, v.depth = outer, depth
@@ -143,7 +143,7 @@ func (v *validation) byTag(s *schema, meant []part, offset int) (rest []part, fa
 		})
 		switch len(named) {
 		case 0:
-			return nil, true, v.report.add(s, Violation{Pointer: "/" + escapeToken(name), Keyword: "enum", Message: messages["enum"]})
+			return nil, true, v.failAt(s, "enum", name)
 		case 1:
 			return named, false, true
 		}

@@ -10,6 +10,7 @@ import (
 type report struct {
 	in, name string
 	pointer  []byte // of the value that is visited
+	place    []byte // the same without names that the document does not declare
 	order    []int  // where the schema that is applied stands: for each step offset in the document and number in the value
 	found    []found
 }
@@ -38,20 +39,31 @@ func (s *schema) collect(data, in, name string) []Violation {
 }
 
 // mark is what enter changes and leave restores.
-type mark struct{ pointer, order int }
+type mark struct{ pointer, place, order int }
 
 // enter moves on to a schema at an offset in the document, for the number n of the members or items of the value.
 func (r *report) enter(offset, n int) mark {
-	m := mark{len(r.pointer), len(r.order)}
+	m := mark{len(r.pointer), len(r.place), len(r.order)}
 	r.order = append(r.order, offset, n)
 	return m
 }
 
-func (r *report) leave(m mark) { r.pointer, r.order = r.pointer[:m.pointer], r.order[:m.order] }
+func (r *report) leave(m mark) {
+	r.pointer, r.place, r.order = r.pointer[:m.pointer], r.place[:m.place], r.order[:m.order]
+}
+
+// step moves on to a member or an item of the value.
+func (r *report) step(token string, declared bool) {
+	r.pointer = append(append(r.pointer, '/'), token...)
+	if !declared {
+		token = "*"
+	}
+	r.place = append(append(r.place, '/'), token...)
+}
 
 // add adds a violation of a keyword. It reports whether there is room for more.
 func (r *report) add(s *schema, v Violation) bool {
-	v.In, v.Name, v.Pointer = r.in, r.name, string(r.pointer)+v.Pointer
+	v.In, v.Name, v.Pointer, v.Place = r.in, r.name, string(r.pointer), string(r.place)
 	r.found = append(r.found, found{v, append(slices.Clip(slices.Clone(r.order)), s.node.offsetOf(v.Keyword))})
 	return len(r.found) < maxViolations
 }
@@ -71,9 +83,12 @@ func (v *validation) fail(s *schema, keyword string) bool {
 
 // failAt is fail for a member of the value.
 func (v *validation) failAt(s *schema, keyword, member string) bool {
-	return v.report != nil && v.report.add(s, Violation{
-		Pointer: "/" + escapeToken(member), Keyword: keyword, Message: message(s, keyword),
-	})
+	if v.report == nil {
+		return false
+	}
+	defer v.report.leave(v.report.enter(s.node.offsetOf(keyword), 0))
+	v.report.step(escapeToken(member), keyword != "additionalProperties" && keyword != "propertyNames")
+	return v.fail(s, keyword)
 }
 
 func (v *validation) failFormat(s *schema, format string, err error) bool {

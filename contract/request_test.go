@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,6 +218,33 @@ func TestPatternTimeout(t *testing.T) {
 		expect(t, s.requestViolations(t))
 		s.do(request("POST", "/", test.body, "Content-Type: application/json"))
 		expect(t, s.requestViolations(t), "body pattern")
+	}
+}
+
+// TestPlaces is for Violation.Place and the texts of errors, which are logged: the name of a property may be a secret.
+func TestPlaces(t *testing.T) {
+	s := newService(t, document("3.1.0", `{"/":{"post":{"requestBody":{"content":{"application/json":{"schema":{"type":"object","properties":{
+			"list":{"type":"array","items":{"type":"object","required":["id"],"properties":{"name":{"type":"string"}},"additionalProperties":{"type":"integer"}}},
+			"map":{"patternProperties":{"^h":{"properties":{"size":{"maximum":1}}}},"propertyNames":{"maxLength":3}},
+			"either":{"anyOf":[{"$ref":"#/components/schemas/Cat"},{"$ref":"#/components/schemas/Dog"}]},
+			"closed":{"unevaluatedProperties":false}},
+		"additionalProperties":false}}}},"responses":{"204":{"description":""},`+errorAnswers+`}}}}`,
+		`"components":{"schemas":{"Cat":{"type":"object","properties":{"kind":{"const":"cat"}},"required":["kind"]},"Dog":{"type":"object","properties":{"kind":{"const":"dog"}},"required":["kind"]}}}`),
+		contract.Options{}, noContent)
+	s.do(request("POST", "/", `{"list":[{"name":1,"hunter2":"x"}],"map":{"hunter2":{"size":2}},"either":{"kind":"hunter2"},"closed":{"hunter2":1},"hunter2":1}`, "Content-Type: application/json"))
+	var places []string
+	for _, v := range s.requestViolations(t) {
+		places = append(places, v.Place+" "+v.Keyword)
+	}
+	want := []string{"/list/0/id required", "/list/0/name type", "/list/0/* type", "/map/*/size maximum", "/map/* propertyNames", "/either/kind enum", "/closed/* false", "/* additionalProperties"}
+	if !slices.Equal(places, want) {
+		t.Errorf("places %q", places)
+	}
+	s.do(request("POST", "/", `{"hunter2":1}`, "Content-Type: application/json"))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text := s.errs[len(s.errs)-1].Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "/*") {
+		t.Errorf("error %q", text)
 	}
 }
 

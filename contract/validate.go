@@ -339,13 +339,13 @@ func (v *validation) member(s *schema, i int, name string, n int, seen *evaluate
 	v.peek()
 	start := v.next
 	applied := known
-	if known && !v.inMember(s.properties[i].part, name, n) {
+	if known && !v.inMember(s, s.properties[i].part, name, n) {
 		return false
 	}
 	for j := range s.patterns {
 		if s.patterns[j].pattern.MatchString(name) {
 			applied = true
-			if v.next = start; !v.inMember(s.patterns[j].part, name, n) {
+			if v.next = start; !v.inMember(s, s.patterns[j].part, name, n) {
 				return false
 			}
 		}
@@ -356,7 +356,7 @@ func (v *validation) member(s *schema, i int, name string, n int, seen *evaluate
 			return v.skip()
 		case s.additional.never:
 			return v.failAt(s, "additionalProperties", name) && v.skip()
-		case !v.inMember(s.additional, name, n):
+		case !v.inMember(s, s.additional, name, n):
 			return false
 		}
 	}
@@ -569,7 +569,7 @@ func (v *validation) unevaluated(s *schema, k kinds, seen *evaluated) bool {
 		case own.has(n):
 			ok = v.skip()
 		case k == object:
-			ok = v.inMember(p, name, n)
+			ok = v.inMember(s, p, name, n)
 		default:
 			ok = v.inItem(p, n)
 		}
@@ -635,13 +635,13 @@ func (v *validation) remember(a attempt, valid bool) {
 	}
 }
 
-// inMember consumes the value of the member name, which is number n of its object.
-func (v *validation) inMember(p part, name string, n int) bool {
+// inMember consumes the value of the member name of an object that s describes. It is number n of the object.
+func (v *validation) inMember(s *schema, p part, name string, n int) bool {
 	if v.report == nil {
 		return v.value(p.schema, nil)
 	}
 	defer v.report.leave(v.report.enter(p.offset, n))
-	v.report.pointer = append(append(v.report.pointer, '/'), escapeToken(name)...)
+	v.report.step(escapeToken(name), s.find(name) >= 0)
 	return v.value(p.schema, nil)
 }
 
@@ -651,7 +651,7 @@ func (v *validation) inItem(p part, n int) bool {
 		return v.value(p.schema, nil)
 	}
 	defer v.report.leave(v.report.enter(p.offset, n))
-	v.report.pointer = strconv.AppendInt(append(v.report.pointer, '/'), int64(n), 10)
+	v.report.step(strconv.Itoa(n), true)
 	return v.value(p.schema, nil)
 }
 

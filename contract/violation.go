@@ -14,6 +14,7 @@ type Violation struct {
 	In      string // "path", "query", "header", "cookie", "body"; "status" for the response as such
 	Name    string // of the parameter or the header; empty for the body
 	Pointer string // JSON pointer to the offending or missing value, within the parameter or the body
+	Place   string // Pointer for logs: with * for each property name that the document does not declare
 	Keyword string // of JSON Schema or OpenAPI: type, required, format, content, ...; or "decode", "maxBytes"
 	Format  string // the violated format, when Keyword is "format"
 	Message string // an English phrase for people, without values
@@ -74,8 +75,8 @@ func summary(violations []Violation) string {
 	if v.Name != "" {
 		text += " " + v.Name
 	}
-	if v.Pointer != "" {
-		text += " at " + v.Pointer
+	if v.Place != "" {
+		text += " at " + v.Place
 	}
 	text += ": " + v.Message + " (" + v.Keyword + ")"
 	if more := len(violations) - 1; more > 0 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/diga-io/diga-api/api"
+	"github.com/diga-io/diga-api/contract"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
 )
@@ -182,5 +183,11 @@ func TestViolationsInLog(t *testing.T) {
 	handler.ServeHTTP(httptest.NewRecorder(), request)
 	if got := lineOf(t, log.String())["violations"]; !slices.Equal(got.([]any), []any{"path id format"}) || strings.Contains(log.String(), "nope") {
 		t.Errorf("logged %s", &log)
+	}
+	described := describe([]contract.Violation{
+		{In: "body", Pointer: "/0/hunter2", Place: "/0/*", Keyword: "type"}, {In: "body", Pointer: "/0/hunter3", Place: "/0/*", Keyword: "type"},
+	})
+	if !slices.Equal(described, []string{"body /0/* type"}) {
+		t.Errorf("described as %q", described)
 	}
 }

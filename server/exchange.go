@@ -174,13 +174,17 @@ func (x *exchange) appendDetails(attributes []slog.Attr) []slog.Attr {
 // maxLogged limits the violations in a log line.
 const maxLogged = 10
 
-// describe returns the part of the request and the keyword of each violation, such as "path id format".
+// describe returns the place and the keyword of each violation, such as "path id format" or "body /items/0 required". It
+// contains nothing that the client sent, not even names of properties.
 func describe(violations []contract.Violation) []string {
 	var described []string
 	for _, violation := range violations[:min(len(violations), maxLogged)] {
 		text := violation.In
 		if violation.Name != "" {
 			text += " " + violation.Name
+		}
+		if violation.Place != "" {
+			text += " " + violation.Place
 		}
 		if text += " " + violation.Keyword; !slices.Contains(described, text) {
 			described = append(described, text)
