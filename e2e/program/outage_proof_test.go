@@ -215,6 +215,7 @@ func TestPostgresAway(t *testing.T) {
 				exec(t, control, `CREATE TRIGGER disk_full BEFORE UPDATE ON api_keys FOR EACH ROW EXECUTE FUNCTION disk_full()`)
 			},
 			end: func(*process.Server) { exec(t, control, `DROP TRIGGER disk_full ON api_keys`) },
+			up:  true,
 		})
 	})
 	t.Run("locked", func(t *testing.T) {
@@ -231,6 +232,7 @@ func TestPostgresAway(t *testing.T) {
 				}
 				exec(t, control, `ROLLBACK`)
 			},
+			up: true,
 		})
 	})
 }
@@ -260,6 +262,7 @@ func TestSQLiteAway(t *testing.T) {
 			url:   url,
 			begin: func(s *process.Server) { limitFiles(t, s, 1) }, // no file may become larger than a byte
 			end:   func(s *process.Server) { limitFiles(t, s, unlimited) },
+			up:    true,
 		})
 	})
 }

@@ -111,7 +111,7 @@ func TestStartThatCannotSucceed(t *testing.T) {
 		"user":          {right[:user] + "nobody:s3cret" + right[strings.IndexByte(right, '@'):], "28P01", nil, 1},
 		"database":      {strings.Replace(right, "diga_test_", "missing_", 1), "3D000", nil, 1},
 		"no schema":     {right, "diga-api migrate", []string{"--migrate=false"}, 1},
-		"wrong setting": {right + "&sslmode=sometimes", "sslmode", nil, 2},
+		"wrong setting": {"postgres://diga:s3cret@db/diga?sslmode=sometimes", "sslmode", nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := process.Run(t, process.Command(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--database-url", test.url}, test.args...)...))

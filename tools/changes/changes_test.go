@@ -82,7 +82,13 @@ func TestBreakingSinceARevision(t *testing.T) {
 	}
 	file(t, "client/client.go", "package client\n")
 	says(t, breaking(t.Context(), "HEAD", &said), "- `client: Do`: ")
-	says(t, breaking(t.Context(), "nowhere", &said), "nowhere")
+	said.Reset()
+	says(t, breaking(t.Context(), "nowhere", &said), "no revision nowhere")
+	t.Chdir(t.TempDir())
+	says(t, breaking(t.Context(), "", &said), "not a git repository")
+	if said.Len() > 0 {
+		t.Errorf("with an error it says %s", &said)
+	}
 }
 
 func TestAllow(t *testing.T) {

@@ -50,9 +50,12 @@ type change struct {
 // breaking checks that CHANGELOG.md announces the breaking changes since base.
 func breaking(ctx context.Context, base string, stdout io.Writer) error {
 	root, base, err := compared(ctx, base)
-	if err != nil || base == "" {
-		fmt.Fprintln(stdout, "There is no release yet, so there is nothing to compare with.")
+	if err != nil {
 		return err
+	}
+	if base == "" {
+		fmt.Fprintln(stdout, "There is no release yet, so there is nothing to compare with.")
+		return nil
 	}
 	changes, err := since(ctx, root, base)
 	if err != nil {
@@ -141,8 +144,10 @@ func compared(ctx context.Context, base string) (root, revision string, err erro
 		return "", "", err
 	}
 	if base != "" {
-		_, err := git(ctx, root, "rev-parse", "--verify", "--quiet", base+"^{commit}")
-		return root, base, err
+		if _, err := git(ctx, root, "rev-parse", "--verify", "--quiet", base+"^{commit}"); err != nil {
+			return "", "", fmt.Errorf("no revision %s: %w", base, err)
+		}
+		return root, base, nil
 	}
 	tags, err := git(ctx, root, "tag", "--merged", "HEAD")
 	if err != nil {
