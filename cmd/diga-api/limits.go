@@ -38,7 +38,7 @@ func newAPIServer(handler http.Handler, l limits, conns *connections, logger *sl
 		IdleTimeout:                  l.idle,
 		MaxHeaderBytes:               l.headerBytes,
 		DisableGeneralOptionsHandler: true, // the handler answers OPTIONS * like any other request
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:                     newErrorLog(logger),
 		ConnState:                    conns.update,
 		ConnContext:                  withConn,
 		HTTP2: &http.HTTP2Config{

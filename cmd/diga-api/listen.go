@@ -148,7 +148,7 @@ func newAdminServer(keys *lateStore, observed *telemetry.Telemetry, draining *at
 		WriteTimeout:      2 * time.Minute, // limits the duration of a profile
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    128 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          newErrorLog(logger),
 	}
 }
 

@@ -40,6 +40,7 @@ type program struct {
 		Purge  keysPurgeCommand  `cmd:"" help:"Remove tombstones, the records of deleted keys."`
 	} `cmd:"" help:"Create, list, revoke and rotate keys at the database."`
 	Delete  deleteCommand  `cmd:"" help:"Delete a key by calling a server."`
+	Ready   readyCommand   `cmd:"" help:"Ask the server on this machine whether it is ready, for probes."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether the server can serve with the settings of serve."`
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`
 	Backup  backupCommand  `cmd:"" help:"Copy the embedded store to a file while the server runs."`
@@ -50,7 +51,7 @@ type program struct {
 type streams struct{ out, err io.Writer }
 
 // run executes one command line. It returns when the command is done or ctx ends. Settings come from args and then from
-// env; only the OTEL_ variables are read from the process environment, by the OpenTelemetry SDK.
+// env; only the variables of OpenTelemetry (OTEL_...) and of systemd are read from the process environment, by their libraries.
 func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
 	helped := false
 	parser, err := newParser(ctx, &program{}, env, streams{out: stdout, err: stderr}, func(int) { helped = true })

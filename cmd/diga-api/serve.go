@@ -93,12 +93,13 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env enviro
 	}
 	settings.adminChosen = origin(parsed, env, "admin-addr") != fromDefault
 	s := &service{
-		serveSettings: settings, build: currentBuild(), store: store.Redact(c.DatabaseURL), served: make(chan error, 3),
+		serveSettings: settings, build: currentBuild(), store: store.Redact(c.DatabaseURL), opened: make(chan struct{}),
+		served: make(chan error, 3),
 	}
 	start := time.Now()
 	defer func() {
 		s.close(ctx)
-		if s.started.Load() {
+		if s.started {
 			s.logStopped(ctx, time.Since(start), err)
 		}
 	}()
@@ -112,11 +113,17 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env enviro
 		return err
 	}
 	s.serve(ctx, std.out)
-	select {
-	case err := <-s.served:
-		return err
-	case <-ctx.Done():
-		return s.drain(ctx)
+	for {
+		select {
+		case <-s.opened:
+			s.opened = nil
+			s.notify("STATUS=Serving.")
+			s.logger.LogAttrs(ctx, slog.LevelInfo, "store opened", s.storeAttributes(ctx)...)
+		case err := <-s.served:
+			return err
+		case <-ctx.Done():
+			return s.drain(ctx)
+		}
 	}
 }
 
@@ -132,7 +139,9 @@ type service struct {
 	listener      net.Listener // of api
 	adminListener net.Listener // nil when off
 	stopOpening   func()       // ends the attempts to open the store, and waits until they have ended; nil before them
-	started       atomic.Bool  // the event is logged
+	stopWatching  func()       // the same for the watchdog
+	started       bool
+	opened        chan struct{} // closed when the store is open; nil once that is logged
 	draining      atomic.Bool
 	served        chan error // how each listener, or the attempts to open the store, ended
 }
@@ -219,9 +228,7 @@ func (s *service) openStore(ctx context.Context, c *serveCommand, out io.Writer)
 		switch {
 		case err == nil:
 			s.keys.keys.Store(keys)
-			if s.started.Load() {
-				s.logger.LogAttrs(ctx, slog.LevelInfo, "store opened", s.storeAttributes(ctx)...)
-			}
+			close(s.opened)
 		case ctx.Err() == nil:
 			s.served <- err
 		}
@@ -275,8 +282,23 @@ func (s *service) serve(ctx context.Context, out io.Writer) {
 	if s.demo || isTerminal(out) {
 		fmt.Fprintf(out, "serving on %s\n", s.base())
 	}
-	s.started.Store(true)
+	s.started = true
 	s.logAlways(ctx, slog.LevelInfo, "started", append(attributes, s.storeAttributes(ctx)...)...)
+	// The service has started even if the store is not open yet: a restart would not open it.
+	select {
+	case <-s.opened:
+		s.opened = nil
+		s.notify("READY=1\nSTATUS=Serving.")
+	default:
+		s.notify("READY=1\nSTATUS=Waiting for the database.")
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	s.stopWatching = func() { cancel(); <-ended }
+	go func() {
+		defer close(ended)
+		s.watch(ctx)
+	}()
 }
 
 // logStopped logs why the server stopped.
@@ -306,12 +328,14 @@ func (s *service) base() string {
 // drain makes the server unready, keeps serving for --drain-delay, and then waits for the requests in flight.
 func (s *service) drain(ctx context.Context) error {
 	s.draining.Store(true)
+	s.notify("STOPPING=1\nSTATUS=Draining.")
 	s.logger.Info("draining", slog.String("delay", s.drainDelay.String()))
 	select {
 	case err := <-s.served:
 		return err
 	case <-time.After(s.drainDelay):
 	}
+	s.stopWatching()
 	s.logger.Info("shutting down", slog.String("timeout", s.shutdownTimeout.String()))
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdownTimeout)
 	defer cancel()
@@ -330,6 +354,9 @@ const flushTimeout = 3 * time.Second
 
 // close closes what was opened, in reverse order.
 func (s *service) close(ctx context.Context) {
+	if s.stopWatching != nil {
+		s.stopWatching()
+	}
 	if s.admin != nil {
 		_ = s.admin.Close()
 	}
