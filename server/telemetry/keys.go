@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
@@ -44,7 +43,7 @@ func (k measuredKeys) Delete(ctx context.Context, project, id apitype.UUID, tomb
 
 // measure runs a statement. The metric and the span have its outcome; the error itself is in the log only.
 func (t *Telemetry) measure(ctx context.Context, statement string, run func(context.Context) error) error {
-	ctx, span := t.tracer.Start(ctx, "store "+statement, trace.WithSpanKind(trace.SpanKindClient))
+	ctx, span := t.startStatement(ctx, statement)
 	defer span.End()
 	start := time.Now()
 	err := run(ctx)

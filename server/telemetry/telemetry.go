@@ -12,7 +12,6 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/diga-io/diga-api/contract"
 )
@@ -23,15 +22,15 @@ type Build struct{ Version, Revision, Contract string }
 // Telemetry counts requests and statements and, if the environment asks for traces, sends them.
 type Telemetry struct {
 	*metrics
-	tracer        trace.Tracer
 	provider      *sdktrace.TracerProvider // nil: traces are off
+	tracer        trace.Tracer             // of provider
 	trustsCallers bool
 }
 
 // New prepares the metrics and, if the standard variables OTEL_... ask for them, the traces. Failures to send traces go
 // to logger. The error is that of CheckEnvironment, or names the invalid variable. Call Close at the end.
 func New(ctx context.Context, build Build, logger *slog.Logger) (*Telemetry, error) {
-	t := &Telemetry{metrics: newMetrics(build), tracer: noop.NewTracerProvider().Tracer(""), trustsCallers: trustsCallers()}
+	t := &Telemetry{metrics: newMetrics(build), trustsCallers: trustsCallers()}
 	wanted, err := CheckEnvironment()
 	if err != nil || !wanted {
 		return t, err

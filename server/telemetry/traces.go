@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/diga-io/diga-api/contract"
 )
@@ -81,6 +82,9 @@ func trustsCallers() bool { return strings.HasPrefix(os.Getenv("OTEL_TRACES_SAMP
 
 // startRequest starts the span of a request. The path is left out because it contains an id and could contain a secret.
 func (t *Telemetry) startRequest(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, trace.Span) {
+	if t.provider == nil {
+		return ctx, noop.Span{}
+	}
 	name := method // OpenTelemetry's convention for a request without a route
 	attributes := []attribute.KeyValue{attribute.String("http.request.method", method)}
 	if operation != nil {
@@ -88,16 +92,22 @@ func (t *Telemetry) startRequest(ctx context.Context, operation *contract.Operat
 		attributes = append(attributes, attribute.String("http.route", operation.Path))
 	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attributes...)}
-	if t.provider != nil {
-		continued := propagator.Extract(ctx, propagation.HeaderCarrier(header))
-		if t.trustsCallers {
-			ctx = continued
-		} else if caller := trace.SpanContextFromContext(continued); caller.IsValid() {
-			// The trace state is text of the caller's choice.
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: caller.WithTraceState(trace.TraceState{})}))
-		}
+	continued := propagator.Extract(ctx, propagation.HeaderCarrier(header))
+	if t.trustsCallers {
+		ctx = continued
+	} else if caller := trace.SpanContextFromContext(continued); caller.IsValid() {
+		// The trace state is text of the caller's choice.
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: caller.WithTraceState(trace.TraceState{})}))
 	}
 	return t.tracer.Start(ctx, name, options...)
+}
+
+// startStatement starts the span of a statement on the store.
+func (t *Telemetry) startStatement(ctx context.Context, statement string) (context.Context, trace.Span) {
+	if t.provider == nil {
+		return ctx, noop.Span{}
+	}
+	return t.tracer.Start(ctx, "store "+statement, trace.WithSpanKind(trace.SpanKindClient))
 }
 
 // endRequest ends the span of a request. A 4xx is not an error of the server.
