@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,9 @@ func TestImage(t *testing.T) {
 		t.Errorf("entry point %q", config.Entrypoint)
 	}
 	checkCommand(t, config.Cmd)
+	if check := config.Healthcheck; check == nil || !slices.Equal(check.Test, []string{"CMD", "/diga-api", "ready"}) {
+		t.Errorf("health check %+v", check)
+	}
 	for _, address := range []string{defaults["DIGA_ADDR"], defaults["DIGA_ADMIN_ADDR"]} {
 		if _, ok := config.ExposedPorts[portOf(t, address)+"/tcp"]; !ok {
 			t.Errorf("%s is not among the ports %v", address, config.ExposedPorts)

@@ -62,6 +62,9 @@ func TestUnitAgrees(t *testing.T) {
 	if value("StartLimitIntervalSec") != "0" {
 		t.Error("systemd gives up after some restarts")
 	}
+	if watchdog, err := strconv.Atoi(value("WatchdogSec")); value("Type") != "notify" || err != nil || watchdog < 10 {
+		t.Errorf("Type=%s, WatchdogSec=%s: the server tells systemd that it serves, twice in this time", value("Type"), value("WatchdogSec"))
+	}
 	env := make(map[string]string)
 	for _, found := range regexp.MustCompile(`(?m)^Environment=(\w+)=(.*)$`).FindAllStringSubmatch(unit, -1) {
 		env[found[1]] = found[2]
