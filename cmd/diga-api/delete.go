@@ -1,14 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
 	"github.com/diga-io/diga-api/client"
+	"github.com/diga-io/diga-api/gen/apiclient"
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
 )
 
 type deleteCommand struct {
@@ -21,22 +27,23 @@ type deleteCommand struct {
 
 // Help implements kong.HelpProvider.
 func (deleteCommand) Help() string {
-	return fmt.Sprintf("Exit status: 0 deleted, %d not found, %d forbidden, %d invalid, %d unreachable, %d any other failure, %d invalid usage.",
-		exitNotFound, exitForbidden, exitInvalid, exitUnreachable, exitFailure, exitUsage)
+	return fmt.Sprintf("Exit status: 0 deleted, %d not found, %d forbidden, %d invalid, %d unreachable, %d wrong base URL, %d any other failure, %d invalid usage.",
+		exitNotFound, exitForbidden, exitInvalid, exitUnreachable, exitWrongBaseURL, exitFailure, exitUsage)
 }
 
 // Exit statuses of delete, in addition to those of every command.
 const (
-	exitNotFound    = 3 // the key does not exist, was deleted before, or belongs to another project
-	exitForbidden   = 4 // the caller's key is invalid, or lacks the permission
-	exitInvalid     = 5 // the id is not a UUID
-	exitUnreachable = 6 // no response; the key may have been deleted
+	exitNotFound     = 3 // the key does not exist, was deleted before, or belongs to another project
+	exitForbidden    = 4 // the caller's key is invalid, or lacks the permission
+	exitInvalid      = 5 // the id is not a UUID
+	exitUnreachable  = 6 // no response; the key may have been deleted
+	exitWrongBaseURL = 7 // a response, but not of the API
 )
 
 // deleteError is an error of delete with its exit status.
 type deleteError struct {
 	error
-	kind   string // for scripts
+	kind   string // for scripts: not_found, forbidden, unauthorized, invalid, unreachable, wrong_base_url, too_many_requests, server or failure
 	status int
 }
 
@@ -50,7 +57,7 @@ type printedDelete struct {
 	Replayed  bool   `json:"replayed,omitempty"` // see client.Result
 	Attempts  int    `json:"attempts"`
 	RequestID string `json:"request_id,omitempty"`
-	Error     string `json:"error,omitempty"` // not_found, forbidden, unauthorized, invalid, unreachable, server or failure
+	Error     string `json:"error,omitempty"` // the kind of a deleteError
 	Message   string `json:"message,omitempty"`
 	Status    int    `json:"status,omitempty"` // of the response
 	Code      string `json:"error_code,omitempty"`
@@ -58,39 +65,16 @@ type printedDelete struct {
 
 // Run deletes the key by calling a server.
 func (c *deleteCommand) Run(ctx context.Context, std streams, env environment) error {
-	var settings wrongSettings
-	insecure := settings.toggle("insecure-http", c.InsecureHTTP)
-	var options []client.Option
-	if key, _ := env("DIGA_API_KEY"); key != "" && c.APIKeyFile == "" {
-		options = append(options, client.WithAPIKey(key))
-	}
-	if c.APIKeyFile != "" {
-		secret, err := readKeyFile(c.APIKeyFile)
-		if err != nil {
-			settings.wrong("api-key-file", "cannot be used: "+err.Error())
-		}
-		options = append(options, client.WithAPIKey(secret))
-	}
-	if err := settings.err(); err != nil {
-		return err
-	}
-	if c.BaseURL != "" {
-		options = append(options, client.WithBaseURL(c.BaseURL))
-	}
-	if insecure {
-		options = append(options, client.WithInsecureHTTP())
-	}
-	diga, err := client.New(options...)
+	diga, keySource, err := c.client(env)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	result, err := diga.DeleteAPIKeyString(ctx, c.ID)
 	if err != nil {
 		failure := deleteErrorOf(err)
+		failure.error = advised{err, c.advise(failure, keySource)}
 		if c.JSON {
-			if err := printJSON(std.out, printedFailure(c.ID, failure)); err != nil {
-				return err
-			}
+			return reportedError{errors.Join(failure, printJSON(std.out, printedFailure(c.ID, failure)))}
 		}
 		return failure
 	}
@@ -107,6 +91,75 @@ func (c *deleteCommand) Run(ctx context.Context, std streams, env environment) e
 	return nil
 }
 
+// client returns a client with the settings of the command line, and where its key comes from.
+func (c *deleteCommand) client(env environment) (_ *client.Client, keySource string, err error) {
+	var settings wrongSettings
+	var options []client.Option
+	if settings.toggle("insecure-http", c.InsecureHTTP) {
+		options = append(options, client.WithInsecureHTTP())
+	}
+	if c.BaseURL != "" {
+		options = append(options, client.WithBaseURL(c.BaseURL))
+	}
+	key, _ := env("DIGA_API_KEY")
+	keySource = "DIGA_API_KEY"
+	if c.APIKeyFile != "" {
+		keySource = "--api-key-file (" + variable("api-key-file") + ")"
+		if key, err = readKeyFile(c.APIKeyFile); err != nil {
+			settings.wrong("api-key-file", "cannot be used: "+err.Error())
+		} else if key == "" {
+			settings.wrong("api-key-file", "is a file without a key: write the key of the caller into it")
+		}
+	} else if key == "" {
+		settings = append(settings, errors.New("no API key: set DIGA_API_KEY to the key of the caller, or --api-key-file ("+
+			variable("api-key-file")+") to a file that contains it"))
+	}
+	options = append(options, client.WithAPIKey(cmp.Or(key, "none"))) // so that New reports what else is wrong
+	diga, err := client.New(options...)
+	if err != nil {
+		c.explain(err, keySource, &settings)
+	}
+	return diga, keySource, settings.err()
+}
+
+// explain adds the errors of client.New to the invalid settings, in terms of the flags.
+func (c *deleteCommand) explain(err error, keySource string, settings *wrongSettings) {
+	problems := []error{err}
+	if joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error }); ok {
+		problems = joined.Unwrap()
+	}
+	for _, problem := range problems {
+		url, isURL := strings.CutPrefix(problem.Error(), "the base URL ")
+		key, isKey := strings.CutPrefix(problem.Error(), "the API key ")
+		switch {
+		case isURL && !strings.Contains(c.BaseURL, "://"):
+			settings.wrong("base-url", "does not begin with https:// or http://"+didYouMean(c.BaseURL))
+		case isURL:
+			settings.wrong("base-url", strings.ReplaceAll(url, "allow it by WithInsecureHTTP", "allow it with --insecure-http"))
+		case isKey:
+			*settings = append(*settings, fmt.Errorf("the key in %s %s", keySource, key))
+		default:
+			*settings = append(*settings, problem)
+		}
+	}
+}
+
+// didYouMean returns a hint at the URL with that host and path, unless it may contain a secret.
+func didYouMean(withoutScheme string) string {
+	host, _, _ := strings.Cut(withoutScheme, "/")
+	name, _, err := net.SplitHostPort(host)
+	switch {
+	case host == "" || strings.ContainsAny(withoutScheme, "@?#"):
+		return ""
+	case err != nil:
+		name = host
+	}
+	if ip := net.ParseIP(name); name == "localhost" || ip.IsLoopback() {
+		return ": did you mean http://" + withoutScheme + "?"
+	}
+	return ": did you mean https://" + withoutScheme + "?"
+}
+
 // deleteErrorOf returns err with its exit status.
 func deleteErrorOf(err error) deleteError {
 	failure, ok := errors.AsType[*client.Error](err)
@@ -117,14 +170,86 @@ func deleteErrorOf(err error) deleteError {
 		return deleteError{err, "forbidden", exitForbidden}
 	case errors.Is(err, client.ErrUnauthorized):
 		return deleteError{err, "unauthorized", exitForbidden}
+	case ok && !errors.Is(err, context.Canceled) && !ofTheAPI(failure.StatusCode):
+		return deleteError{err, "wrong_base_url", exitWrongBaseURL}
 	case errors.Is(err, client.ErrInvalid):
 		return deleteError{err, "invalid", exitInvalid}
+	case errors.Is(err, client.ErrTooManyRequests):
+		return deleteError{err, "too_many_requests", exitFailure}
 	case errors.Is(err, client.ErrServer):
 		return deleteError{err, "server", exitFailure}
 	case ok && failure.StatusCode == 0 && !errors.Is(err, context.Canceled):
 		return deleteError{err, "unreachable", exitUnreachable}
 	}
 	return deleteError{err, "failure", exitFailure}
+}
+
+// ofTheAPI reports false for a status that an error of the API never has, but another web server gives to its requests: a
+// page in place of JSON, a redirect, plain http to a port of https, no such page, no such method.
+func ofTheAPI(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed:
+		return false // a 404 of the API is ErrNotFound
+	}
+	return status/100 != 2 && status/100 != 3
+}
+
+// advised is an error of the client in terms of the command line, with the next step.
+type advised struct {
+	error
+	text string
+}
+
+// Error implements error.
+func (e advised) Error() string { return e.text }
+
+// Unwrap supports errors.Is and errors.As.
+func (e advised) Unwrap() error { return e.error }
+
+// advise returns the text of an error and the next step.
+func (c *deleteCommand) advise(failure deleteError, keySource string) string {
+	text := failure.Error()
+	detail, ok := errors.AsType[*client.Error](failure)
+	if ok {
+		text = strings.TrimPrefix(text, detail.Operation+": ")
+		text = strings.TrimPrefix(text, "nothing was sent: "+client.ErrInvalid.Error()+": ")
+	}
+	if network, ok := errors.AsType[*url.Error](failure); ok {
+		text = strings.Replace(text, fmt.Sprintf("%s %q: ", network.Op, network.URL), "", 1)
+	}
+	text = strings.NewReplacer("context deadline exceeded", "timed out", "context canceled", "interrupted",
+		"no response: EOF", "no response: the connection was closed").Replace(text)
+	base := fmt.Sprintf("--base-url (%s), which is %s", variable("base-url"), cmp.Or(c.BaseURL, apiclient.ServerURLProduction))
+	next := "the key may have been deleted: run the command again to be sure"
+	switch failure.kind {
+	case "not_found":
+		next = "check the id: it is of no key of the caller's project, or of one that was deleted before"
+	case "forbidden":
+		next = "call with a key that has the permission " + apikey.PermissionDelete + ", or with an unrestricted one"
+	case "unauthorized":
+		next = "the key in " + keySource + " is unknown, expired or deleted: use another one"
+	case "wrong_base_url":
+		if found := strings.Contains(text, "check the base URL"); found {
+			return strings.Replace(text, "check the base URL", "check "+base, 1)
+		}
+		next = "this is not the Diga API: check " + base
+	case "invalid":
+		next = "write the id of the key, such as " + exampleUUID + ", not its name or the key itself"
+	case "too_many_requests":
+		next = "nothing was deleted: run the command again later"
+		if ok && detail.RetryAfter > 0 {
+			next = fmt.Sprintf("nothing was deleted: run the command again in %s", detail.RetryAfter)
+		}
+	case "server":
+		next += ", and tell the server's operator the id of the request"
+	case "failure":
+		if ok && detail.StatusCode != 0 {
+			next = "the API does not answer with this status: check the proxies on the way to it, and " + base
+		}
+	case "unreachable":
+		next = "check the network and " + base + ", and run the command again, which does no harm if the key was deleted"
+	}
+	return text + "; " + next
 }
 
 func printedFailure(id string, failure deleteError) printedDelete {

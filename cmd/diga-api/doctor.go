@@ -36,7 +36,7 @@ const doctorTimeout = 30 * time.Second
 const clockTolerance = 5 * time.Second
 
 // errUnhealthy means that a check failed; the report has the details.
-var errUnhealthy = errors.New("a check failed")
+var errUnhealthy = reportedError{errors.New("a check failed")}
 
 // report is the output of doctor.
 type report struct {

@@ -76,7 +76,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 		valid := len(settings)
 		key.ExpiresAt = settings.time("expires-at", c.ExpiresAt)
 		if len(settings) == valid && key.Expired(key.CreatedAt) {
-			settings.wrong("expires-at", "is in the past")
+			settings.wrong("expires-at", "is in the past: the key would never work; leave it out for a key that does not expire")
 		}
 	}
 	c.check(&settings)

@@ -62,10 +62,13 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	if helped {
 		return nil
 	}
+	var asJSON bool
 	if err != nil {
-		return usageError{err}
+		err, asJSON = parseError(err), mentionsJSON(args, env)
+	} else {
+		err, asJSON = command.Run(), hasJSON(command)
 	}
-	return command.Run()
+	return reportJSON(stdout, err, asJSON)
 }
 
 // newParser returns the parser of the command line. It calls exit after it has printed the help.
@@ -114,6 +117,19 @@ type usageError struct{ error }
 
 // Unwrap supports errors.Is and errors.As.
 func (e usageError) Unwrap() error { return e.error }
+
+// parseError returns an error of the parser, with the help that has the answer.
+func parseError(err error) error {
+	command := "diga-api"
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+		command = parse.Context.Selected().FullPath()
+	}
+	problem := err.Error()
+	if missing, found := strings.CutPrefix(problem, `expected "<`); found {
+		problem = "missing argument <" + strings.TrimSuffix(missing, `"`)
+	}
+	return usageError{fmt.Errorf("%s (see %s --help)", problem, command)}
+}
 
 // exitStatus prints err to stderr and returns the exit status for it.
 func exitStatus(err error, stderr io.Writer) int {

@@ -52,7 +52,8 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 		}
 	}
 	if len(notFound) > 0 {
-		return deleteError{errors.Join(notFound...), "not_found", exitNotFound}
+		// With --json each of them has its line.
+		return reportedError{deleteError{errors.Join(notFound...), "not_found", exitNotFound}}
 	}
 	return nil
 }
@@ -113,7 +114,7 @@ func (c *keysRotateCommand) Run(ctx context.Context, std streams) error {
 	defer keys.Close()
 	key, secret, err := c.rotate(ctx, keys, ids[0])
 	if missing, ok := errors.AsType[deleteError](err); ok && c.JSON {
-		return errors.Join(printJSON(std.out, printedRefusal{ids[0], missing.kind, missing.Error(), keys.String()}), err)
+		return reportedError{errors.Join(printJSON(std.out, printedRefusal{ids[0], missing.kind, missing.Error(), keys.String()}), err)}
 	}
 	switch {
 	case err != nil:
@@ -218,7 +219,7 @@ func (f databaseFlags) openForKeys(ctx context.Context, texts []string) (ids []a
 		id, err := apitype.ParseUUID(text)
 		if err != nil {
 			// The text is not repeated: it may be a key that was passed by mistake.
-			return nil, nil, deleteError{fmt.Errorf("id %d is not a UUID: %w", i+1, err), "invalid", exitInvalid}
+			return nil, nil, deleteError{fmt.Errorf("id %d is not a UUID: %w; diga-api keys list shows the ids", i+1, err), "invalid", exitInvalid}
 		}
 		ids = append(ids, id)
 	}

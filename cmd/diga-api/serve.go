@@ -187,7 +187,7 @@ func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 	}
 	var config net.ListenConfig
 	if s.listener, err = config.Listen(ctx, "tcp", s.addr); err != nil {
-		return fmt.Errorf("--addr (%s): %w", variable("addr"), err)
+		return listenError("addr", s.addr, err)
 	}
 	if s.adminAddr == "" {
 		return nil
@@ -199,9 +199,19 @@ func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("--admin-addr (%s): %w", variable("admin-addr"), err)
+		return listenError("admin-addr", s.adminAddr, err)
 	}
 	return nil
+}
+
+// listenError returns the error of a listener, with what to do about a taken port.
+func listenError(flag, addr string, err error) error {
+	next := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		host, _, _ := net.SplitHostPort(addr)
+		next = fmt.Sprintf("; stop the program that uses it, or choose another port, such as --%s %s for any that is free", flag, net.JoinHostPort(host, "0"))
+	}
+	return fmt.Errorf("--%s (%s) cannot be used: %w%s", flag, variable(flag), err, next)
 }
 
 // startPatience is how long the start waits for the first attempt to open the store. Clients that connect in the meantime

@@ -38,10 +38,15 @@ func (w *wrongSettings) err() error {
 	return usageError{fmt.Errorf("%d invalid settings:\n%w", len(*w), errors.Join(*w...))}
 }
 
+const exampleUUID = "550e8400-e29b-41d4-a716-446655440000"
+
 func (w *wrongSettings) uuid(flag, text string) apitype.UUID {
 	id, err := apitype.ParseUUID(text)
-	if err != nil {
-		w.wrong(flag, "is not a UUID: "+err.Error())
+	switch {
+	case text == "":
+		w.wrong(flag, "is missing: write a UUID, such as "+exampleUUID)
+	case err != nil:
+		w.wrong(flag, "is not a UUID, such as "+exampleUUID+": "+err.Error())
 	}
 	return id
 }
@@ -62,6 +67,13 @@ func (w *wrongSettings) duration(flag, text string) time.Duration {
 		w.wrong(flag, "is not a positive duration with a unit, such as 500ms or 2s")
 	}
 	return d
+}
+
+// databaseURL checks the URL of a store.
+func (w *wrongSettings) databaseURL(flag, text string) {
+	if err := store.CheckURL(text); err != nil {
+		w.wrong(flag, "is invalid: "+strings.TrimPrefix(err.Error(), store.ErrURL.Error()+": "))
+	}
 }
 
 // delay parses a duration that may be zero.
@@ -164,9 +176,7 @@ type databaseFlags struct {
 
 // check checks the URL without opening the store.
 func (f databaseFlags) check(settings *wrongSettings) {
-	if err := store.CheckURL(f.DatabaseURL); err != nil {
-		settings.wrong("database-url", err.Error())
-	}
+	settings.databaseURL("database-url", f.DatabaseURL)
 }
 
 // open opens the store. An invalid URL is a usage error.

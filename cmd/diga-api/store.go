@@ -57,8 +57,8 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 	for _, side := range []struct{ flag, url string }{{"from", c.From}, {"to", c.To}} {
 		if side.url == "" {
 			settings.wrong(side.flag, "is missing: --from and --to need each other")
-		} else if err := store.CheckURL(side.url); err != nil {
-			settings.wrong(side.flag, err.Error())
+		} else {
+			settings.databaseURL(side.flag, side.url)
 		}
 	}
 	if c.From == c.To {

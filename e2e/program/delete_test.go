@@ -57,7 +57,7 @@ func TestDelete(t *testing.T) {
 		{"nobody listens", "http://" + nobody.Addr().String(), caller.Key, []string{victim.ID}, 6, "", "no response"},
 		{"no key", base, "", []string{victim.ID}, 2, "", "DIGA_API_KEY"},
 		{"no key file", base, caller.Key, []string{victim.ID, "--api-key-file", keyFile + "s"}, 2, "", "--api-key-file (DIGA_API_KEY_FILE) cannot be used"},
-		{"an empty key file", base, caller.Key, []string{victim.ID, "--api-key-file", os.DevNull}, 2, "", "API key is empty"},
+		{"an empty key file", base, caller.Key, []string{victim.ID, "--api-key-file", os.DevNull}, 2, "", "--api-key-file (DIGA_API_KEY_FILE) is a file without a key"},
 		{"plain http", "http://192.0.2.1", caller.Key, []string{victim.ID}, 2, "", "plain http"},
 		{"no toggle", base, caller.Key, []string{victim.ID, "--insecure-http=perhaps"}, 2, "", "neither true nor false"},
 		{"no id", base, caller.Key, nil, 2, "", "<id>"},
@@ -83,6 +83,22 @@ func TestDeleteJSON(t *testing.T) {
 	base := process.Serve(t, "--database-url", database).API
 	teapot := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	t.Cleanup(teapot.Close)
+	// What other web servers answer.
+	others := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch strings.Split(r.URL.Path, "/")[1] {
+		case "encrypted":
+			w.WriteHeader(http.StatusBadRequest) // to plain http
+		case "moved":
+			http.Redirect(w, r, "https://www.example.com/", http.StatusMovedPermanently)
+		case "methods":
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		case "page":
+			w.Write([]byte("<html>"))
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(others.Close)
 	for _, test := range []struct {
 		base, secret, id string
 		status           int
@@ -92,6 +108,11 @@ func TestDeleteJSON(t *testing.T) {
 		{base, "nobody's", victim.ID, 4, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "unauthorized", "status": 403., "error_code": "UNAUTHORIZED"}},
 		{base, caller.Key, caller.Key, 5, map[string]any{"id": "", "deleted": false, "attempts": 0., "error": "invalid"}},
 		{teapot.URL, caller.Key, victim.ID, 1, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "failure", "status": 418.}},
+		{others.URL, caller.Key, victim.ID, 7, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "wrong_base_url", "status": 404.}},
+		{others.URL + "/moved", caller.Key, victim.ID, 7, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "wrong_base_url", "status": 301.}},
+		{others.URL + "/methods", caller.Key, victim.ID, 7, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "wrong_base_url", "status": 405.}},
+		{others.URL + "/page", caller.Key, victim.ID, 7, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "wrong_base_url", "status": 200.}},
+		{others.URL + "/encrypted", caller.Key, victim.ID, 7, map[string]any{"id": victim.ID, "deleted": false, "attempts": 1., "error": "wrong_base_url", "status": 400.}},
 		{base, caller.Key, victim.ID, 0, map[string]any{"id": victim.ID, "deleted": true, "attempts": 1.}},
 	} {
 		got := deleteOnce(t, test.base, test.secret, "--json", test.id)
@@ -100,7 +121,7 @@ func TestDeleteJSON(t *testing.T) {
 			t.Errorf("%v: %+v", err, got)
 			continue
 		}
-		if (printed["message"] == nil) != (test.status == 0) || (printed["request_id"] == nil) != (test.base == teapot.URL || test.status == 5) {
+		if (printed["message"] == nil) != (test.status == 0) || (printed["request_id"] == nil) != (test.base != base || test.status == 5) {
 			t.Errorf("got %v", printed)
 		}
 		delete(printed, "message")

@@ -354,6 +354,10 @@ func (e *postgresEngine) explain(err error) error {
 		switch server.Code {
 		case "42501": // insufficient_privilege
 			advice = "; run `diga-api migrate` as the role that owns the tables, see deploy/postgres/roles.sql"
+		case "28P01", "28000": // invalid_password, invalid_authorization_specification
+			advice = "; check the user and the password in the database URL"
+		case "3D000": // invalid_catalog_name
+			advice = "; create the database, or correct its name in the database URL"
 		case "55P03": // lock_not_available
 			advice = ": another transaction has held the lock of a table for " + tableLockTimeout +
 				", see pg_stat_activity; nothing was changed, run the migration again"

@@ -342,13 +342,13 @@ func sqliteSchema(ctx context.Context, db querier) (schema, error) {
 
 var errReplaced = errors.New("the file was replaced after it was opened; restart the server")
 
-var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only")
+var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only: let the user that runs this program write to both")
 
 // checkAccess reports whether the user of this process may write to the file, and create files beside it.
 func (e *sqliteEngine) checkAccess() error {
 	for _, path := range []string{e.path, filepath.Dir(e.path)} {
 		if err := syscall.Access(path, 2); err != nil { // W_OK
-			return fmt.Errorf("%w: %w", errSQLiteReadOnly, err)
+			return fmt.Errorf("%w (%w)", errSQLiteReadOnly, err)
 		}
 	}
 	return nil
