@@ -26,7 +26,8 @@ test: ## run the first tier of tests, before each commit; needs Go, git and make
 	@echo "left out: $(if $(RACE),,the race detector (apt-get install gcc libc6-dev); )kill -9, outages, load, PostgreSQL, the browser and Node.js (make proof)"
 
 proof: ## run the second tier of tests, the promises; needs PostgreSQL, PgBouncer, Prometheus, Chromium, Node.js, curl, strace and systemd too
-	$(GO) -C e2e test -count=1 $(RACE) -tags proof -timeout 30m ./...
+	@mkdir -p bin
+	$(GO) -C e2e test -count=1 $(RACE) -tags proof -timeout 30m -artifacts -outputdir "$(CURDIR)/bin" ./...
 	$(if $(wildcard $(CORPUS)/*.json),$(MAKE) corpus,@echo "left out: published documents (make corpus CORPUS=, a folder of OpenAPI documents)")
 
 corpus: ## take the OpenAPI documents of the folder CORPUS= through the pipeline and print a table; SAMPLE=n takes some

@@ -5,11 +5,13 @@ package browser_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,24 +29,32 @@ import (
 
 func TestMain(m *testing.M) { process.Main(m) }
 
-// demo is the program in demo mode.
-type demo struct{ base, secret, id string }
+// demo is the program in demo mode: its base URL, the secrets of a key that may delete and of one that may not, and the
+// id of a key to delete.
+type demo struct{ base, secret, restricted, id string }
 
 func startDemo(t *testing.T) demo {
 	t.Helper()
 	server := process.Serve(t, "--demo", "--admin-addr", "", "--database-url", process.SQLite(t))
-	found := regexp.MustCompile(`Bearer (diga_\w+)' \S+/v1/api_key/(\S+)`).FindStringSubmatch(strings.Join(server.Lines, "\n"))
-	if found == nil {
-		t.Fatalf("the demo does not print its key:\n%s", server.Lines)
+	var d demo
+	for _, found := range regexp.MustCompile(`Bearer (diga_\w+)' \S+/v1/api_key/(\S+)`).FindAllStringSubmatch(strings.Join(server.Lines, "\n"), -1) {
+		switch {
+		case d.secret == "":
+			d = demo{base: server.API, secret: found[1], id: found[2]}
+		case found[1] != d.secret:
+			d.restricted = found[1]
+		}
 	}
-	return demo{server.API, found[1], found[2]}
+	if d.restricted == "" {
+		t.Fatalf("the demo does not print its keys:\n%s", server.Lines)
+	}
+	return d
 }
 
-// delete tries to delete the demo's key and returns the status.
-func (d demo) delete(t *testing.T) int {
+// delete tries to delete the demo's key with the given secret and returns the answer.
+func (d demo) delete(t *testing.T, secret string) (status int, body string) {
 	t.Helper()
-	status, _ := process.Send(t, http.MethodDelete, d.base+"/v1/api_key/"+d.id, d.secret)
-	return status
+	return process.Send(t, http.MethodDelete, d.base+"/v1/api_key/"+d.id, secret)
 }
 
 // browser starts a browser that can reach nothing but this machine.
@@ -139,6 +149,24 @@ func TestDocs(t *testing.T) {
 		t.Errorf("statuses: %q", statuses)
 	}
 
+	// The examples are what the server sends.
+	example := func(status, name string) string {
+		t.Helper()
+		if name != "" {
+			step("choose the example "+name, run(fmt.Sprintf(`(() => {
+				const select = document.querySelector("tr.response[data-code='%s'] .examples-select-element")
+				Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, "value").set.call(select, %q)
+				select.dispatchEvent(new Event("change", { bubbles: true }))
+			})()`, status, name)))
+		}
+		return strings.Join(texts("tr.response[data-code='"+status+"'] .example"), "")
+	}
+	for name, secret := range map[string]string{"unauthorized": "", "forbidden": demo.restricted} {
+		if _, body := demo.delete(t, secret); !sameJSON(t, example("403", name), body) {
+			t.Errorf("403 %s: the page shows %s, the server sends %s", name, example("403", name), body)
+		}
+	}
+
 	step("authorize",
 		chromedp.Click(".auth-wrapper button.authorize"),
 		chromedp.SendKeys(".auth-container input", demo.secret),
@@ -158,12 +186,15 @@ func TestDocs(t *testing.T) {
 	if len(answer) != 1 || !strings.HasPrefix(answer[0], "200") {
 		t.Errorf("answer: %q", answer)
 	}
+	if body := texts(".live-responses-table .response .microlight")[0]; !sameJSON(t, example("200", ""), body) {
+		t.Errorf("200: the page shows %s, the server sends %s", example("200", ""), body)
+	}
 	screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Fatal(err)
 	}
 	save(t, "docs.png", screenshot)
-	if status := demo.delete(t); status != http.StatusNotFound {
+	if status, _ := demo.delete(t, demo.secret); status != http.StatusNotFound {
 		t.Errorf("the key is still there: deleting it again is answered with %d", status)
 	}
 
@@ -182,7 +213,19 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// save keeps a picture for who runs go test -artifacts.
+// sameJSON reports whether two texts are the same JSON.
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var values [2]any
+	for i, text := range []string{a, b} {
+		if err := json.Unmarshal([]byte(text), &values[i]); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
+}
+
+// save keeps a picture if go test has the flag -artifacts, as in make proof.
 func save(t *testing.T, name string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), content, 0o644); err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/swaggest/swgui/v5/static"
 )
 
-//go:embed docs.html docs.js
+//go:embed docs.html docs.css docs.js
 var own embed.FS
 
 // policy allows files and requests of this server only, and the icons in Swagger UI's style sheet.
@@ -35,6 +35,7 @@ func Pages() (map[string]http.Handler, error) {
 		name, contentType string
 	}{
 		"/docs":                      {own, "docs.html", "text/html; charset=utf-8"},
+		"/docs/docs.css":             {own, "docs.css", "text/css; charset=utf-8"},
 		"/docs/docs.js":              {own, "docs.js", "text/javascript; charset=utf-8"},
 		"/docs/favicon-32x32.png":    {static.FS, "favicon-32x32.png", "image/png"},
 		"/docs/swagger-ui.css":       {static.FS, "swagger-ui.css.gz", "text/css; charset=utf-8"},

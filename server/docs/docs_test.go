@@ -3,7 +3,9 @@ package docs_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -12,6 +14,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server"
+	"github.com/diga-io/diga-api/server/apikey"
 	"github.com/diga-io/diga-api/server/docs"
 )
 
@@ -63,6 +68,41 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// The script has two bodies that the document does not have: they are those that the server sends.
+func TestExamples(t *testing.T) {
+	handler, err := server.New(server.Options{Keys: anyKey{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := docs.Pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := httptest.NewRecorder()
+	pages["/docs/docs.js"].ServeHTTP(script, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs/docs.js", nil))
+	_, secret := apikey.New(apitype.NewUUID(), apitype.NewUUID(), "test")
+	for name, authorization := range map[string]string{"anything": "Bearer " + secret.Reveal(), "unauthorized": ""} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+apitype.NewUUID().String(), nil)
+		if authorization != "" {
+			request.Header.Set("Authorization", authorization)
+		}
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, request)
+		if line := "const " + name + " = " + strings.TrimSpace(response.Body.String()) + ";\n"; !strings.Contains(script.Body.String(), line) {
+			t.Errorf("docs.js lacks the line %s", line)
+		}
+	}
+}
+
+// anyKey is a store in which every key exists.
+type anyKey struct{}
+
+func (anyKey) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
+	return apikey.Key{}, nil
+}
+
+func (anyKey) Delete(context.Context, apitype.UUID, apitype.UUID, apikey.Deletion) error { return nil }
 
 // By RFC 9110, section 12.5.3.
 func TestAcceptEncoding(t *testing.T) {
