@@ -147,6 +147,17 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// A server with too many requests in flight answers 500 with Retry-After.
+func TestRetryAfterOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &clockwork{answers: []http.HandlerFunc{answer(500, body500, "Retry-After", "1"), answer(200, `{}`)}}
+		result, err := w.client(t).DeleteAPIKey(t.Context(), id)
+		if err != nil || result.Attempts != 2 || w.waits()[0] != time.Second {
+			t.Errorf("got %+v, %v after waiting %v", result, err, w.waits())
+		}
+	})
+}
+
 // A wait that would outlast the deadline is not begun, whether it is of the context or of the client.
 func TestWaitBeyondDeadline(t *testing.T) {
 	slow := []http.HandlerFunc{answer(503, ``, "Retry-After", "5")}
