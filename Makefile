@@ -11,7 +11,8 @@ help: ## print this
 
 run: ## serve the API in demo mode on an embedded file, and print curl lines to try
 	@mkdir -p bin
-	$(GO) run -buildvcs=false ./cmd/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo.db
+	$(GO) build -buildvcs=false -o bin/demo/diga-api ./cmd/diga-api
+	@bin/demo/diga-api serve --demo --addr 127.0.0.1:8080 --admin-addr 127.0.0.1:0 --drain-delay 0s --database-url sqlite:bin/demo/keys.db
 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && command -v "$$($(GO) env CC)" >/dev/null && echo -race)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"strings"
 
 	"github.com/diga-io/diga-api/gen/apitype"
@@ -19,9 +21,9 @@ var demoProject = apitype.UUID{0xd1, 0x9a, 0xde, 0x30, 6: 0x40, 8: 0x80, 15: 1}
 // the secrets of stored keys cannot be shown again, and it must not add any beside real ones.
 var errNotDemoStore = errors.New("--demo needs a store that is empty or has demo keys only: set another file with --database-url")
 
-// printDemo creates an unrestricted key, a restricted one and two to delete in the demo project, and prints a curl command
-// for each answer that a client can get.
-func printDemo(ctx context.Context, keys *store.Store, base string, out io.Writer) error {
+// printDemo creates an unrestricted key, a restricted one and three to delete in the demo project, and prints how to call the
+// API, with a curl command for each answer that a client can get.
+func (s *service) printDemo(ctx context.Context, keys *store.Store, out io.Writer) error {
 	for key, err := range keys.List(ctx, store.Filter{Deleted: true}) {
 		if err != nil {
 			return err
@@ -42,24 +44,35 @@ func printDemo(ctx context.Context, keys *store.Store, base string, out io.Write
 	_, viewer := create("demo viewer", "calls.view")
 	first, _ := create("demo key to delete")
 	second, _ := create("another demo key to delete")
+	third, _ := create("demo key to delete from the command line")
 	if failed != nil {
 		return failed
 	}
 
-	curl := func(answer, id string, secret string) {
+	base, line := s.base(), strings.Repeat("-", 80)
+	fmt.Fprintln(out, line)
+	if _, wanted, _ := net.SplitHostPort(s.addr); wanted != "0" && !strings.HasSuffix(s.listener.Addr().String(), ":"+wanted) {
+		fmt.Fprintf(out, "%s is in use by another program, so this one has another port.\n", s.addr)
+	}
+	if s.docs {
+		fmt.Fprintf(out, "Documentation, in a browser:  %s/docs\n", base)
+	}
+	fmt.Fprint(out, "To stop:                      Ctrl-C\n\nThe demo keys are ready. Paste any of these lines into another terminal:\n")
+	curl := func(answer, id, secret string) {
 		authorization := ""
 		if secret != "" {
 			authorization = " -H 'Authorization: Bearer " + secret + "'"
 		}
 		fmt.Fprintf(out, "\n# %s\ncurl -i -X DELETE%s %s/v1/api_key/%s\n", answer, authorization, base, id)
 	}
-	fmt.Fprintf(out, "%s\nThe demo keys are ready. Paste any of these lines into another terminal:\n", strings.Repeat("-", 80))
 	curl("200: deletes a key; paste it again for the 404 of a deleted key", first, administrator)
 	curl("200: deletes another key", second, administrator)
 	curl("403: no key", first, "")
 	curl("403: a key without the permission api_keys.delete", first, viewer)
 	curl("404: no such key", apitype.NewUUID().String(), administrator)
 	curl("422: not a UUID", "not-a-uuid", administrator)
-	fmt.Fprintf(out, "%s\n", strings.Repeat("-", 80))
+	fmt.Fprintf(out, "\n# the same from the command line: deletes a third key\nDIGA_API_KEY=%s %s delete --base-url %s %s\n", administrator,
+		os.Args[0], base, third)
+	fmt.Fprintln(out, line)
 	return nil
 }

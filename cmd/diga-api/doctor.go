@@ -82,8 +82,8 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, std strea
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	r := &report{Build: currentBuild(), Generators: generators(), Settings: settingsOf(parsed, env)}
-	_, err := c.settings(io.Discard)
-	r.check("settings", err, "")
+	_, err := c.settings(streams{err: io.Discard})
+	r.check("settings", err, "valid")
 	// New compiles the contract as serve does. It uses no key.
 	_, err = server.New(server.Options{Keys: (*store.Store)(nil), Logger: slog.New(slog.DiscardHandler)})
 	r.check("contract", err, "sha256 "+r.Build.Contract)
@@ -96,7 +96,7 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, std strea
 	if c.JSON {
 		err = printJSON(std.out, r)
 	} else {
-		err = r.print(std.out)
+		err = r.print(std.out, hasColour(std.out, env))
 	}
 	if err == nil && !r.OK {
 		err = errUnhealthy
@@ -123,7 +123,7 @@ func generators() map[string]string {
 func settingsOf(parsed *kong.Context, env environment) []settingReport {
 	var settings []settingReport
 	for _, flag := range parsed.Flags() {
-		if flag.Name == "help" || flag.Name == "json" {
+		if ofProgram(flag.Name) || flag.Name == "json" {
 			continue
 		}
 		setting := settingReport{
@@ -197,30 +197,47 @@ func (c *doctorCommand) examineDatabase(ctx context.Context, r *report) {
 	r.check("clock", late, detail)
 }
 
-// print writes the report as text.
-func (r *report) print(out io.Writer) error {
+// print writes the report for people: the verdict, what failed, and then everything else.
+func (r *report) print(out io.Writer, colour bool) error {
+	failed := 0
+	for _, check := range r.Checks {
+		if !check.OK {
+			failed++
+		}
+	}
+	style, verdict := green, fmt.Sprintf("The server can serve with these settings: all %d checks passed.", len(r.Checks))
+	if failed > 0 {
+		style, verdict = red, fmt.Sprintf("The server cannot serve as it should with these settings: %d of %d checks failed.", failed, len(r.Checks))
+	}
+	if colour {
+		verdict = style + verdict + plain
+	}
+	fmt.Fprintf(out, "%s\n\n", verdict)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "diga-api\t%s (revision %s, %s, %s)\n", r.Build.Version, r.Build.Revision, r.Build.Go, r.Build.Platform)
-	for _, module := range slices.Sorted(maps.Keys(r.Generators)) {
-		fmt.Fprintf(table, "%s\t%s\n", module, r.Generators[module])
+	for _, ok := range []bool{false, true} {
+		for _, check := range r.Checks {
+			if check.OK == ok {
+				name := map[bool]string{true: "[+] ", false: "[-] "}[ok] + check.Name
+				for line := range strings.SplitSeq(check.Detail, "\n") {
+					fmt.Fprintf(table, "%s\t%s\n", name, printable(line))
+					name = ""
+				}
+			}
+		}
 	}
 	fmt.Fprint(table, "\nsettings\n")
 	for _, setting := range r.Settings {
-		fmt.Fprintf(table, "  %s\t%q\t%s\n", setting.Name, setting.Value, setting.From)
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", setting.Name, cmp.Or(printable(setting.Value), "(empty)"), setting.From)
 	}
 	if r.Database != nil {
-		fmt.Fprintf(table, "\ndatabase\n  %s\t%s\n", r.Database.Engine, r.Database.URL)
+		fmt.Fprintf(table, "\n%s\n  %s\n", r.Database.Engine, r.Database.URL)
 		for _, name := range slices.Sorted(maps.Keys(r.Database.Settings)) {
 			fmt.Fprintf(table, "  %s\t%s\n", name, r.Database.Settings[name])
 		}
 	}
-	fmt.Fprint(table, "\nchecks\n")
-	for _, check := range r.Checks {
-		mark := "[+]"
-		if !check.OK {
-			mark = "[-]"
-		}
-		fmt.Fprintf(table, "  %s %s\t%s\n", mark, check.Name, check.Detail)
+	fmt.Fprintf(table, "\nversions\n  diga-api\t%s (revision %s, %s, %s)\n", r.Build.Version, cmp.Or(r.Build.Revision, "unknown"), r.Build.Go, r.Build.Platform)
+	for _, module := range slices.Sorted(maps.Keys(r.Generators)) {
+		fmt.Fprintf(table, "  %s\t%s\n", module, r.Generators[module])
 	}
 	return table.Flush()
 }

@@ -26,7 +26,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(exitStatus(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr), os.Stderr))
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	os.Exit(exitStatus(err, os.Stderr))
 }
 
 // program is the command line. Each flag can also be set by an environment variable, which --help names.
@@ -45,18 +46,33 @@ type program struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the schema of the database up to date, or copy the keys to another database."`
 	Backup  backupCommand  `cmd:"" help:"Copy the embedded store to a file while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the versions of the program, the contract and Go."`
+
+	Help       helpCommand       `cmd:"" help:"Print the help of a command."`
+	Completion completionCommand `cmd:"" help:"Print the completions of a shell, to be loaded at its start."`
+	Complete   completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print how a command line may go on."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // streams are the outputs of a command: results go to out, everything else to err.
-type streams struct{ out, err io.Writer }
+type streams struct {
+	out, err io.Writer
+	env      environment // decides on colours
+}
 
 // run executes one command line. It returns when the command is done or ctx ends. Settings come from args and then from
 // env; only the variables of OpenTelemetry (OTEL_...) and of systemd are read from the process environment, by their libraries.
 func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
 	helped := false
-	parser, err := newParser(ctx, &program{}, env, streams{out: stdout, err: stderr}, func(int) { helped = true })
+	parser, err := newParser(ctx, &program{}, env, streams{out: stdout, err: stderr, env: env}, func(int) { helped = true })
 	if err != nil {
 		return err
+	}
+	switch {
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(args[1:len(args):len(args)], "--help")
 	}
 	command, err := parser.Parse(args)
 	if helped {
@@ -71,14 +87,19 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	return reportJSON(stdout, err, asJSON)
 }
 
-// newParser returns the parser of the command line. It calls exit after it has printed the help.
+// ofProgram reports whether a flag belongs to the program and not to a command, so that no variable sets it.
+func ofProgram(flag string) bool { return flag == "help" || flag == "version" }
+
+// newParser returns the parser of the command line. It calls exit after it has printed the help or the version.
 func newParser(ctx context.Context, commands *program, env environment, std streams, exit func(int)) (*kong.Kong, error) {
 	return kong.New(commands,
 		kong.Name("diga-api"),
 		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
+		kong.Vars{"version": currentBuild().String()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ValueFormatter(helpText),
 		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-			if value, ok := env(variable(flag.Name)); ok && flag.Name != "help" {
+			if value, ok := env(variable(flag.Name)); ok && !ofProgram(flag.Name) {
 				return value, nil
 			}
 			return nil, nil //nolint:nilnil // how kong says that the flag is not set
@@ -98,12 +119,21 @@ func variable(flag string) string {
 	return "DIGA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// helpText adds the environment variable to the help of a flag.
+// helpText adds the default and the environment variable to the help of a flag.
 func helpText(value *kong.Value) string {
-	if value.Flag == nil || value.Name == "help" {
+	if value.Flag == nil || ofProgram(value.Name) {
 		return value.Help
 	}
-	return strings.TrimSuffix(value.Help, ".") + " ($" + variable(value.Name) + ")."
+	text := strings.TrimSuffix(value.Help, ".")
+	if !strings.Contains(text, "Default: ") {
+		switch {
+		case value.HasDefault:
+			text += ". Default: " + value.Default
+		case value.IsBool():
+			text += ". Default: false"
+		}
+	}
+	return text + " ($" + variable(value.Name) + ")."
 }
 
 // Exit statuses.
@@ -131,19 +161,28 @@ func parseError(err error) error {
 	return usageError{fmt.Errorf("%s (see %s --help)", problem, command)}
 }
 
+// loggedError is an error that the log has already.
+type loggedError struct{ error }
+
+// Unwrap supports errors.Is and errors.As.
+func (e loggedError) Unwrap() error { return e.error }
+
 // exitStatus prints err to stderr and returns the exit status for it.
 func exitStatus(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "diga-api: %v\n", err)
+	status := exitFailure
 	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
+		status = exitUsage
+	} else if failure, ok := errors.AsType[deleteError](err); ok {
+		status = failure.status
 	}
-	if failure, ok := errors.AsType[deleteError](err); ok {
-		return failure.status
+	if _, ok := errors.AsType[loggedError](err); ok {
+		return status
 	}
-	return exitFailure
+	fmt.Fprintf(stderr, "diga-api: %v\n", err)
+	return status
 }
 
 func printJSON(out io.Writer, value any) error {
@@ -163,6 +202,11 @@ type build struct {
 	Schema   int64  `json:"schema_version"`     // of the database, that the program knows
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+}
+
+// String returns the version on one line.
+func (b build) String() string {
+	return fmt.Sprintf("diga-api %s (revision %s, %s, %s)", b.Version, cmp.Or(b.Revision, "unknown"), b.Go, b.Platform)
 }
 
 func currentBuild() build {
@@ -198,7 +242,11 @@ func (c *versionCommand) Run(std streams) error {
 	if c.JSON {
 		return printJSON(std.out, b)
 	}
-	fmt.Fprintf(std.out, "diga-api %s (revision %s, %s, %s)\ncontract sha256:%s\nschema version %d\n",
-		b.Version, cmp.Or(b.Revision, "unknown"), b.Go, b.Platform, b.Contract, b.Schema)
+	fmt.Fprintf(std.out, "%s\ncontract sha256:%s\nschema version %d\n", b, b.Contract, b.Schema)
 	return nil
+}
+
+// helpCommand is in the help and in the completions. run replaces it with --help.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command."`
 }

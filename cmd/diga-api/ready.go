@@ -14,7 +14,7 @@ import (
 
 // readyCommand is a probe for environments that have none over HTTP, such as Compose.
 type readyCommand struct {
-	AdminAddr string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"The --admin-addr of serve; without a host, or with all interfaces, this machine is asked. Default: ${default}."`
+	AdminAddr string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"The --admin-addr of serve; without a host, or with all interfaces, this machine is asked."`
 }
 
 // readyTimeout is how long ready waits for the response.

@@ -27,23 +27,24 @@ type serveCommand struct {
 	databaseFlags
 	logFlags
 	tlsFlags
-	Addr            string `default:":8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 is any free port. Default: ${default}."`
-	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of probes, metrics and profiles, without authentication; empty turns it off. Default: ${default}."`
+	Addr            string `default:":8080" placeholder:"HOST:PORT" help:"Address of the API; port 0 is any free port."`
+	AdminAddr       string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of probes, metrics and profiles, without authentication; empty turns it off."`
 	Migrate         toggle `default:"true" help:"Bring the schema up to date at start; with --migrate=false an older schema is an error."`
 	Demo            toggle `help:"Create keys in an empty store and print curl commands to try."`
 	Docs            toggle `default:"true" help:"Serve Swagger UI at /docs."`
 	LogPeer         toggle `help:"Log the IP address of each client."`
 	TrustedProxies  string `placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed with --log-peer."`
-	MaxConnections  string `default:"1024" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed. Default: ${default}."`
-	MaxInFlight     string `default:"512" placeholder:"NUMBER" help:"Maximum of requests served at the same time; more are answered with 500 and Retry-After. Default: ${default}."`
-	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500. Default: ${default}."`
-	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one. Default: ${default}."`
-	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests in flight may take to finish after that. Default: ${default}."`
+	MaxConnections  string `default:"1024" placeholder:"NUMBER" help:"Maximum of open connections to the API; beyond it the longest idle connection is closed."`
+	MaxInFlight     string `default:"512" placeholder:"NUMBER" help:"Maximum of requests served at the same time; more are answered with 500 and Retry-After."`
+	RequestTimeout  string `default:"2s" placeholder:"DURATION" help:"Time after which a request is answered with 500."`
+	DrainDelay      string `default:"5s" placeholder:"DURATION" help:"How long to keep serving after SIGTERM, while /readyz answers 503, until load balancers have noticed; 0s without one."`
+	ShutdownTimeout string `default:"10s" placeholder:"DURATION" help:"How long requests in flight may take to finish after that."`
 }
 
 // serveSettings are the parsed flags of serve.
 type serveSettings struct {
 	logger                      *slog.Logger
+	jsonLog                     bool
 	addr, adminAddr             string // adminAddr is empty when off
 	adminChosen                 bool   // the operator set --admin-addr
 	migrate, demo, docs         bool
@@ -54,10 +55,12 @@ type serveSettings struct {
 }
 
 // settings parses the flags. The error reports all invalid settings.
-func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
+func (c *serveCommand) settings(std streams) (serveSettings, error) {
 	var wrong wrongSettings
+	logger, isJSON := c.logger(std, &wrong)
 	s := serveSettings{
-		logger:          c.logger(stderr, &wrong),
+		logger:          logger,
+		jsonLog:         isJSON,
 		addr:            wrong.address("addr", c.Addr),
 		migrate:         wrong.toggle("migrate", c.Migrate),
 		demo:            wrong.toggle("demo", c.Demo),
@@ -85,34 +88,45 @@ func (c *serveCommand) settings(stderr io.Writer) (serveSettings, error) {
 	return s, wrong.err()
 }
 
-// Run serves until ctx ends, and then drains.
-func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env environment, std streams) (err error) {
-	settings, err := c.settings(std.err)
-	if err != nil {
-		return err
-	}
+// Run serves until ctx ends, and then drains. In a JSON log, the reason of a failure is a line of the log as well.
+func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env environment, std streams) error {
+	settings, err := c.settings(std)
 	settings.adminChosen = origin(parsed, env, "admin-addr") != fromDefault
 	s := &service{
 		serveSettings: settings, build: currentBuild(), store: store.Redact(c.DatabaseURL), opened: make(chan struct{}),
 		served: make(chan error, 3),
 	}
 	start := time.Now()
-	defer func() {
+	if err == nil {
+		err = s.run(ctx, c, std.out)
 		s.close(ctx)
-		if s.started {
-			s.logStopped(ctx, time.Since(start), err)
-		}
-	}()
+	}
+	switch {
+	case s.started:
+		s.logStopped(ctx, time.Since(start), err)
+	case err != nil && s.jsonLog:
+		s.logger.Error("start failed", slog.String("cause", err.Error()))
+	default:
+		return err
+	}
+	if err != nil {
+		return loggedError{err}
+	}
+	return nil
+}
+
+// run serves until ctx ends, and then drains. The caller closes what it opened.
+func (s *service) run(ctx context.Context, c *serveCommand, out io.Writer) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	if err := s.listen(ctx, c); err != nil {
 		return err
 	}
-	if err := s.openStore(ctx, c, std.out); err != nil || ctx.Err() != nil {
+	if err := s.openStore(ctx, c, out); err != nil || ctx.Err() != nil {
 		return err
 	}
-	s.serve(ctx, std.out)
+	s.serve(ctx, out)
 	for {
 		select {
 		case <-s.opened:
@@ -186,7 +200,12 @@ func (s *service) listen(ctx context.Context, c *serveCommand) (err error) {
 		s.observed.Register(loaded.expiry())
 	}
 	var config net.ListenConfig
-	if s.listener, err = config.Listen(ctx, "tcp", s.addr); err != nil {
+	s.listener, err = config.Listen(ctx, "tcp", s.addr)
+	if host, _, _ := net.SplitHostPort(s.addr); s.demo && errors.Is(err, syscall.EADDRINUSE) {
+		// What a newcomer pastes has to work, and all of it names the port.
+		s.listener, err = config.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	}
+	if err != nil {
 		return listenError("addr", s.addr, err)
 	}
 	if s.adminAddr == "" {
@@ -231,7 +250,7 @@ func (s *service) openStore(ctx context.Context, c *serveCommand, out io.Writer)
 		open := func() (*store.Store, error) { return c.open(ctx, store.Options{Migrate: s.migrate}) }
 		keys, err := s.keys.retry(ctx, open, s.logger, first)
 		if err == nil && s.demo {
-			if err = printDemo(ctx, keys, s.base(), out); err != nil {
+			if err = s.printDemo(ctx, keys, out); err != nil {
 				_ = keys.Close()
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -171,7 +170,7 @@ func (t *toggle) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // the
 
 // databaseFlags select the store.
 type databaseFlags struct {
-	DatabaseURL string `default:"sqlite:diga.db" placeholder:"URL" help:"sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE. Default: ${default}."`
+	DatabaseURL string `default:"sqlite:diga.db" placeholder:"URL" help:"sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE."`
 }
 
 // check checks the URL without opening the store.
@@ -190,20 +189,19 @@ func (f databaseFlags) open(ctx context.Context, options store.Options) (*store.
 
 // logFlags configure the log, which goes to standard error.
 type logFlags struct {
-	LogLevel  string `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error. Default: ${default}."`
-	LogFormat string `default:"auto" placeholder:"FORMAT" help:"json, text, or auto: text on a terminal, JSON elsewhere. Default: ${default}."`
+	LogLevel  string `default:"info" placeholder:"LEVEL" completion:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat string `default:"auto" placeholder:"FORMAT" completion:"auto,json,text" help:"json, text, or auto: text on a terminal, JSON elsewhere."`
 }
 
-// logger returns the logger that the flags configure. Both formats escape the attributes.
-func (f logFlags) logger(w io.Writer, settings *wrongSettings) *slog.Logger {
+// logger returns a logger to std.err that the flags configure. It also reports whether the format is JSON.
+func (f logFlags) logger(std streams, settings *wrongSettings) (logger *slog.Logger, isJSON bool) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.oneOf("log-level", f.LogLevel, "debug", "info", "warn", "error"))); err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level}
 	format := settings.oneOf("log-format", f.LogFormat, "auto", "json", "text")
-	if format == "text" || format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, options))
+	if format == "text" || format == "auto" && isTerminal(std.err) {
+		return slog.New(newTextHandler(std.err, level, hasColour(std.err, std.env))), false
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})), true
 }

@@ -32,16 +32,21 @@ func terminalWidth(w io.Writer) int {
 
 // hasColour reports whether to print colours to w. See https://no-color.org.
 func hasColour(w io.Writer, env environment) bool {
+	if !isTerminal(w) {
+		return false
+	}
 	noColour, _ := env("NO_COLOR")
 	kind, _ := env("TERM")
-	return isTerminal(w) && noColour == "" && kind != "dumb"
+	return noColour == "" && kind != "dumb"
 }
 
 const (
-	bold  = "\x1b[1m"
-	faint = "\x1b[2m"
-	red   = "\x1b[31m"
-	plain = "\x1b[0m"
+	bold   = "\x1b[1m"
+	faint  = "\x1b[2m"
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	plain  = "\x1b[0m"
 )
 
 // printable returns text on one line. Control characters are escaped, because a terminal would obey them.

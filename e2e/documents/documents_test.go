@@ -93,7 +93,7 @@ func flags(t *testing.T, command ...string) map[string]string {
 	for _, text := range regexp.MustCompile(`(?m)^ {2,6}(?:-\w, )?--`).Split(help, -1)[1:] {
 		text = strings.Join(strings.Fields(text), " ")
 		name := regexp.MustCompile(`^[\w-]+`).FindString(text)
-		if name == "help" {
+		if name == "help" || name == "version" {
 			continue
 		}
 		if env := regexp.MustCompile(`\(\$(\w+)\)`).FindStringSubmatch(text); env != nil {

@@ -224,7 +224,9 @@ func TestKeysPurgeInterrupted(t *testing.T) {
 	purge := []string{"keys", "purge", "--database-url", database, "--deleted-before", "2001-01-01T00:00:00Z"}
 
 	// The terminal does not take the progress of the first batch until the signal was sent.
-	terminal := process.StartOnTerminal(t, process.Command(t, purge...), 80, process.StopOutput)
+	cmd := process.Command(t, purge...)
+	cmd.Env = append(cmd.Env, "NO_COLOR=1")
+	terminal := process.StartOnTerminal(t, cmd, 80, process.StopOutput)
 	process.Eventually(t, func() bool { return left() < rows })
 	if err := terminal.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

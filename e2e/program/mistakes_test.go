@@ -34,7 +34,7 @@ func mistakesTranscript(t *testing.T, mistakes []mistake) string {
 	var text strings.Builder
 	for _, m := range mistakes {
 		cmd := process.Command(t, m.args...)
-		cmd.Env = append(cmd.Env, m.env...)
+		cmd.Env = append(append(cmd.Env, "DIGA_LOG_FORMAT=text"), m.env...) // as on a terminal
 		if m.change != nil {
 			m.change(cmd)
 		}

@@ -277,7 +277,7 @@ type Log struct {
 }
 
 var (
-	startedLine = regexp.MustCompile(`(?m)^.*\bmsg"?[:=]"?started\b.*\n`)
+	startedLine = regexp.MustCompile(`(?m)^(?:.*"msg":"|\S+ INFO +)started\b.*\n`)
 	addrField   = regexp.MustCompile(`\baddr"?[:=]"?([^"\s,]+)`)
 	adminField  = regexp.MustCompile(`\badmin_addr"?[:=]"?([^"\s,]+)`)
 	tlsField    = regexp.MustCompile(`\btls"?[:=]true\b`)
