@@ -149,8 +149,8 @@ func didYouMean(withoutScheme string) string {
 	host, _, _ := strings.Cut(withoutScheme, "/")
 	name, _, err := net.SplitHostPort(host)
 	switch {
-	case host == "" || strings.ContainsAny(withoutScheme, "@?#"):
-		return ""
+	case !strings.ContainsAny(host, ".:") && host != "localhost", strings.ContainsAny(withoutScheme, "@?#"):
+		return "" // it may be a key
 	case err != nil:
 		name = host
 	}
@@ -229,16 +229,16 @@ func (c *deleteCommand) advise(failure deleteError, keySource string) string {
 	case "unauthorized":
 		next = "the key in " + keySource + " is unknown, expired or deleted: use another one"
 	case "wrong_base_url":
-		if found := strings.Contains(text, "check the base URL"); found {
+		if strings.Contains(text, "check the base URL") {
 			return strings.Replace(text, "check the base URL", "check "+base, 1)
 		}
 		next = "this is not the Diga API: check " + base
 	case "invalid":
 		next = "write the id of the key, such as " + exampleUUID + ", not its name or the key itself"
 	case "too_many_requests":
-		next = "nothing was deleted: run the command again later"
+		next = "run the command again later"
 		if ok && detail.RetryAfter > 0 {
-			next = fmt.Sprintf("nothing was deleted: run the command again in %s", detail.RetryAfter)
+			next = fmt.Sprintf("run the command again in %s", detail.RetryAfter)
 		}
 	case "server":
 		next += ", and tell the server's operator the id of the request"
