@@ -54,10 +54,11 @@ func newOracle(t testing.TB, schema string) oracle {
 			return nil
 		}})
 	}
-	if err := c.AddResource("schema.json", value); err != nil {
+	const name = "mem:///schema.json" // a relative name would depend on the folder, and fails in one with a space
+	if err := c.AddResource(name, value); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := c.Compile("schema.json")
+	compiled, err := c.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
