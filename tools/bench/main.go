@@ -41,6 +41,7 @@ func run(ctx context.Context, stdout, progress io.Writer, root, rounds string, s
 	if err != nil || n < 1 {
 		return fmt.Errorf("ROUNDS is %q, not a positive number", rounds)
 	}
+	busy := load()
 	var output bytes.Buffer
 	for range n {
 		for i, section := range sections {
@@ -59,6 +60,7 @@ func run(ctx context.Context, stdout, progress io.Writer, root, rounds string, s
 	if err != nil {
 		return err
 	}
+	measured.load = busy
 	var missing []error
 	for _, section := range sections {
 		for i := range section.rows {
@@ -102,6 +104,7 @@ func write(docs, text string, sections []section) error {
 type results struct {
 	values map[value][]float64
 	cpu    string
+	load   string // before the first run
 }
 
 func read(stdin io.Reader) (results, error) {
@@ -130,7 +133,17 @@ func read(stdin io.Reader) (results, error) {
 
 // machine says what the figures were measured with.
 func (r results) machine() string {
-	return fmt.Sprintf("Measured with %s on %d processors (%s).", runtime.Version(), runtime.NumCPU(), r.cpu)
+	return fmt.Sprintf("Measured with %s on %d processors (%s), %s.", runtime.Version(), runtime.NumCPU(), r.cpu, r.load)
+}
+
+// load says how busy the machine is with other work. Only Linux tells it in a file.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "load unknown"
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute + " processes running at the start"
 }
 
 // compare sets the ratio of each run.

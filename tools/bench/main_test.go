@@ -60,7 +60,7 @@ func TestRun(t *testing.T) {
 		"| **a < b** |       |               |                      | `cat bench.txt` |\n",
 		"| encode    | 0.60  | 0.50 to 0.60  | at most 0.50, missed |                 |\n",
 		"| requests  | 20    | 15 to 20      |                      |                 |\n",
-		"(a processor).\n",
+		"(a processor), ",
 	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in\n%s", want, &stdout)

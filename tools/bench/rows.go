@@ -23,6 +23,10 @@ type value struct{ benchmark, unit string }
 // goal is a limit for a ratio. Zero means none.
 type goal struct{ atMost, atLeast float64 }
 
+const time = "sec/op"
+
+const bodies = "go test -run '^$' -bench Bodies ./contract"
+
 const requests = "go -C e2e test -tags proof -run '^$' -bench Requests -short -benchtime 8192x ./program"
 
 var sections = []section{
@@ -55,6 +59,42 @@ var sections = []section{
 			{what: "8 connections", top: value{"Pool/connections=8/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
 			{what: "32 connections", top: value{"Pool/connections=32/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
 			{what: "64 connections", top: value{"Pool/connections=64/keys=1000", "delete/s"}, bottom: value{"Pool/connections=16/keys=1000", "delete/s"}},
+		},
+	},
+	{
+		name:    "validation",
+		title:   "Time to validate, against encoding the same value with encoding/json = 1",
+		command: bodies,
+		rows: []row{
+			{what: "a list of 100 records", top: value{"Bodies/list_of_100/validate", time}, bottom: value{"Bodies/list_of_100/encode", time}, goal: goal{atMost: 0.5}},
+			{what: "a list of 10,000 records", top: value{"Bodies/list_of_10000/validate", time}, bottom: value{"Bodies/list_of_10000/encode", time}},
+			{what: "a tree of 1,023 nodes", top: value{"Bodies/tree_of_1023/validate", time}, bottom: value{"Bodies/tree_of_1023/encode", time}},
+			{what: "100 values of a union of five", top: value{"Bodies/union_of_5,_100_times/validate", time}, bottom: value{"Bodies/union_of_5,_100_times/encode", time}},
+			{what: "a request body of 100 KB", top: value{"Bodies/request_of_100_KB/validate", time}, bottom: value{"Bodies/request_of_100_KB/encode", time}},
+		},
+	},
+	{
+		name:    "stock",
+		title:   "Time of stock kin-openapi to validate, against contract = 1",
+		command: bodies,
+		rows: []row{
+			{what: "a list of 100 records", top: value{"Bodies/list_of_100/stock", time}, bottom: value{"Bodies/list_of_100/validate", time}, goal: goal{atLeast: 20}},
+			{what: "a list of 10,000 records", top: value{"Bodies/list_of_10000/stock", time}, bottom: value{"Bodies/list_of_10000/validate", time}},
+			{what: "a tree of 1,023 nodes", top: value{"Bodies/tree_of_1023/stock", time}, bottom: value{"Bodies/tree_of_1023/validate", time}},
+			{what: "100 values of a union of five", top: value{"Bodies/union_of_5,_100_times/stock", time}, bottom: value{"Bodies/union_of_5,_100_times/validate", time}},
+			{what: "a request body of 100 KB", top: value{"Bodies/request_of_100_KB/stock", time}, bottom: value{"Bodies/request_of_100_KB/validate", time}},
+		},
+	},
+	{
+		name:    "served",
+		title:   "Time to serve with the contract, against the same handler without it = 1",
+		command: bodies,
+		rows: []row{
+			{what: "a list of 100 records", top: value{"Bodies/list_of_100/serve", time}, bottom: value{"Bodies/list_of_100/serve_without_contract", time}},
+			{what: "a list of 10,000 records", top: value{"Bodies/list_of_10000/serve", time}, bottom: value{"Bodies/list_of_10000/serve_without_contract", time}},
+			{what: "a tree of 1,023 nodes", top: value{"Bodies/tree_of_1023/serve", time}, bottom: value{"Bodies/tree_of_1023/serve_without_contract", time}},
+			{what: "100 values of a union of five", top: value{"Bodies/union_of_5,_100_times/serve", time}, bottom: value{"Bodies/union_of_5,_100_times/serve_without_contract", time}},
+			{what: "a request body of 100 KB", top: value{"Bodies/request_of_100_KB/serve", time}, bottom: value{"Bodies/request_of_100_KB/serve_without_contract", time}},
 		},
 	},
 }
