@@ -26,7 +26,7 @@ test: ## run the first tier of tests, before each commit; needs Go, git and make
 	$(GO) -C e2e test -count=1 ./...
 	@echo "left out: $(if $(RACE),,the race detector (apt-get install gcc libc6-dev); )kill -9, outages, load, PostgreSQL, the browser and Node.js (make proof)"
 
-proof: ## run the second tier of tests, the promises; needs PostgreSQL, PgBouncer, Prometheus, Chromium, Node.js, curl, strace and systemd too
+proof: ## run the second tier of tests, the promises; needs PostgreSQL, PgBouncer, Prometheus, Chromium, Node.js, curl, strace, zsh, fish and systemd too
 	@mkdir -p bin
 	$(GO) -C e2e test -count=1 $(RACE) -tags proof -timeout 30m -artifacts -outputdir "$(CURDIR)/bin" ./...
 	$(if $(wildcard $(CORPUS)/*.json),$(MAKE) corpus,@echo "left out: published documents (make corpus CORPUS=, a folder of OpenAPI documents)")
