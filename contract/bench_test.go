@@ -303,6 +303,57 @@ func BenchmarkBodies(b *testing.B) {
 	}
 }
 
+// BenchmarkInvalid compares bodies that break the contract with those that do not.
+func BenchmarkInvalid(b *testing.B) {
+	s := newBenchService(b)
+	const n = 100
+	for _, list := range []struct {
+		name, schema string
+		of           func(broken func(i int) bool) any
+	}{
+		{"list", "Records", func(broken func(i int) bool) any {
+			list := records(n)
+			for i := range list {
+				if broken(i) {
+					list[i].ID = "x"
+				}
+			}
+			return list
+		}},
+		{"union", "Events", func(broken func(i int) bool) any {
+			list := events(n)
+			for i := range list {
+				if broken(i) {
+					list[i].ID = "x"
+				}
+			}
+			return list
+		}},
+	} {
+		schema := s.schema(list.schema)
+		for _, where := range []struct {
+			name   string
+			broken func(i int) bool
+		}{
+			{"valid", func(int) bool { return false }}, {"at the first", func(i int) bool { return i == 0 }},
+			{"at the last", func(i int) bool { return i == n-1 }}, {"everywhere", func(int) bool { return true }},
+		} {
+			b.Run(list.name+"/"+where.name, func(b *testing.B) {
+				data, err := json.Marshal(list.of(where.broken))
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					if found := schema.validate(data, "body", ""); (len(found) == 0) != (where.name == "valid") {
+						b.Fatalf("%d violations", len(found))
+					}
+				}
+			})
+		}
+	}
+}
+
 // serve has echo answer with the body, or decode the body of a request. It returns the status.
 func (s *benchService) serve(body benchBody, layer bool, data []byte) int {
 	method := http.MethodGet

@@ -25,10 +25,8 @@ type found struct {
 func (s *schema) collect(data, in, name string) []Violation {
 	r := &report{in: in, name: name}
 	v := validation{text: text{data: data}, report: r}
-	if !matchInTime(func() { v.value(s, nil) }) {
-		r.found = append(r.found, found{Violation{
-			In: in, Name: name, Keyword: "pattern", Message: messages["pattern"], Err: errMatchTimeout,
-		}, nil})
+	if err := inTime(func() { v.value(s, nil) }); err != nil {
+		r.found = append(r.found, found{gaveUp(in, name, err), nil})
 	}
 	slices.SortStableFunc(r.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
 	violations := make([]Violation, len(r.found))

@@ -109,16 +109,23 @@ func (c *compiler) textFormat(name string) func(string) error {
 	return textFormats[name]
 }
 
-// digits returns the number that s writes in decimal digits; -1 if it contains anything else.
-func digits(s string) int {
-	n := 0
+// isDigits reports whether s contains nothing but decimal digits.
+func isDigits(s string) bool {
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return -1
+		if s[i]-'0' > 9 {
+			return false
 		}
-		n = 10*n + int(s[i]-'0')
 	}
-	return n
+	return true
+}
+
+// twoDigits returns the number that two decimal digits at the start of s write; more than 99 if they are none.
+func twoDigits(s string) int {
+	tens, ones := s[0]-'0', s[1]-'0'
+	if tens > 9 || ones > 9 {
+		return 100
+	}
+	return 10*int(tens) + int(ones)
 }
 
 // isDate reports whether s is a full-date of RFC 3339.
@@ -126,11 +133,11 @@ func isDate(s string) bool {
 	if len(s) != len("2006-01-02") || s[4] != '-' || s[7] != '-' {
 		return false
 	}
-	year, month, day := digits(s[:4]), digits(s[5:7]), digits(s[8:])
-	if year < 0 || month < 1 || month > 12 || day < 1 {
+	century, year, month, day := twoDigits(s), twoDigits(s[2:]), twoDigits(s[5:]), twoDigits(s[8:])
+	if century > 99 || year > 99 || month < 1 || month > 12 || day < 1 {
 		return false
 	}
-	return day <= 28 || day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return day <= 28 || day <= time.Date(100*century+year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 // isTime reports whether s is a full-time of RFC 3339, or a partial-time without zone.
@@ -138,11 +145,14 @@ func isTime(s string, zone bool) bool {
 	if len(s) < len("15:04:05") || s[2] != ':' || s[5] != ':' {
 		return false
 	}
-	hour, minute, second := digits(s[:2]), digits(s[3:5]), digits(s[6:8])
-	if hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 {
+	hour, minute, second := twoDigits(s), twoDigits(s[3:]), twoDigits(s[6:])
+	if hour > 23 || minute > 59 || second > 60 {
 		return false
 	}
 	rest := s[8:]
+	if zone && rest == "Z" && second < 60 {
+		return true
+	}
 	if fraction, ok := strings.CutPrefix(rest, "."); ok {
 		rest = strings.TrimLeft(fraction, "0123456789")
 		if len(rest) == len(fraction) {
@@ -155,8 +165,8 @@ func isTime(s string, zone bool) bool {
 		return rest == ""
 	case rest == "Z" || rest == "z":
 	case len(rest) == len("+01:00") && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':':
-		hours, minutes := digits(rest[1:3]), digits(rest[4:])
-		if hours < 0 || hours > 23 || minutes < 0 || minutes > 59 {
+		hours, minutes := twoDigits(rest[1:]), twoDigits(rest[4:])
+		if hours > 23 || minutes > 59 {
 			return false
 		}
 		if offset = 60*hours + minutes; rest[0] == '-' {
@@ -384,8 +394,11 @@ func inContext(label []rune) bool {
 
 // isURI reports whether s is a URI of RFC 3986, or an IRI of RFC 3987 if international, or a reference to one.
 func isURI(s string, international, reference bool) bool {
+	brackets := false
 	for i := 0; i < len(s); i++ {
 		switch b := s[i]; {
+		case b == '[' || b == ']':
+			brackets = true
 		case b == '%':
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return false
@@ -402,7 +415,7 @@ func isURI(s string, international, reference bool) bool {
 	}
 	s, fragment, _ := strings.Cut(s, "#")
 	s, query, _ := strings.Cut(s, "?")
-	if strings.ContainsAny(fragment, "#[]") || strings.ContainsAny(query, "[]") {
+	if strings.Contains(fragment, "#") || brackets && strings.ContainsAny(fragment+query, "[]") {
 		return false
 	}
 	path := s
@@ -418,7 +431,7 @@ func isURI(s string, international, reference bool) bool {
 		}
 		path = rest[len(authority):]
 	}
-	return !strings.ContainsAny(path, "[]")
+	return !brackets || !strings.ContainsAny(path, "[]")
 }
 
 // schemeLength returns the length of the scheme and the colon at the start of a URI; 0 if there is none.
@@ -442,7 +455,7 @@ func isAuthority(s string) bool {
 	host := s
 	if at := strings.IndexByte(s, '@'); at >= 0 {
 		host = s[at+1:]
-		if strings.ContainsAny(s[:at], "[]") {
+		if strings.Contains(s[:at], "[") || strings.Contains(s[:at], "]") {
 			return false
 		}
 	}
@@ -455,11 +468,11 @@ func isAuthority(s string) bool {
 		port = strings.TrimPrefix(port, ":")
 	} else {
 		host, port, _ = strings.Cut(host, ":")
-		if strings.ContainsAny(host, "[]@") {
+		if strings.Contains(host, "[") || strings.Contains(host, "]") || strings.Contains(host, "@") {
 			return false
 		}
 	}
-	return port == "" || digits(port) >= 0
+	return isDigits(port)
 }
 
 var ipFuture = regexp.MustCompile(`^[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+$`)

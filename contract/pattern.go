@@ -128,22 +128,6 @@ func (p *backtrackingPattern) overloaded(now time.Time, elapsed time.Duration) b
 	return p.load > maxLoad
 }
 
-// matchInTime calls validate, and reports whether every match ended in time. The first one that does not ends the whole
-// validation, so that a list of strings made to stall takes no longer than one of them.
-func matchInTime(validate func()) (inTime bool) {
-	defer func() {
-		switch cause := recover(); cause {
-		case nil:
-		case errMatchTimeout:
-			inTime = false
-		default:
-			panic(cause)
-		}
-	}()
-	validate()
-	return true
-}
-
 // linearPattern is a pattern that Go's regexp can match. All of its parts have to match.
 type linearPattern struct{ parts []linearPart }
 

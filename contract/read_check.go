@@ -117,5 +117,6 @@ func (r *reader) checkExamples(c *compiler, o *node, kind, name string) {
 // fits reports whether a value of the tree fits a schema. A pattern that takes too long decides nothing.
 func (c *compiler) fits(o *node, value any) bool {
 	fits := true
-	return !matchInTime(func() { fits = c.compile(o, nil).acceptsInTime(appendJSON(nil, value)) }) || fits
+	err := inTime(func() { fits = c.compile(o, nil).fits(appendJSON(nil, value)) })
+	return fits || err != nil
 }

@@ -21,6 +21,9 @@ type schema struct {
 	applies bool  // has keywords that apply other schemas to the same value
 	plain   bool  // has nothing but types and keywords of its own
 
+	// choice is anyOf, if there is nothing else and no two schemas permit the same type, as for a member that may be null.
+	choice []part
+
 	constant, enum *enumeration // nil is any value
 
 	// Strings.
@@ -40,6 +43,8 @@ type schema struct {
 	properties    []property
 	index         map[string]int // of properties by name; nil for a few
 	required      []int          // indices of properties
+	requiredMask  uint64         // of required, if members need nothing else together
+	separate      bool           // members need nothing else together
 	patterns      []patternProperty
 	additional    part // without a schema, any value
 	names         part
@@ -250,9 +255,28 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 	b.objects()
 	b.arrays()
 	b.applicators()
-	s.plain = s.constant == nil && s.enum == nil && !s.applies &&
+	s.plain = !s.applies && s.constant == nil && s.enum == nil &&
 		s.unevaluatedItems.schema == nil && s.unevaluatedMembers.schema == nil
+	if asserts := b.asserts(); len(asserts) == 1 && asserts[0] == "anyOf" && disjoint(s.anyOf) {
+		s.choice = s.anyOf
+	}
 	return s
+}
+
+// disjoint reports whether no value has a type that two of the schemas permit.
+func disjoint(parts []part) bool {
+	var permitted kinds
+	for _, p := range parts {
+		types := p.types
+		if types&(number|integer) != 0 {
+			types |= number | integer // the first byte does not tell
+		}
+		if types&permitted != 0 {
+			return false
+		}
+		permitted |= types
+	}
+	return true
 }
 
 // builder fills in one schema.
@@ -261,6 +285,17 @@ type builder struct {
 	*schema
 	node  *node
 	scope *scope
+}
+
+// asserts returns the keywords that decide about values.
+func (b *builder) asserts() []string {
+	var found []string
+	for _, m := range b.node.members {
+		if assertions[m.name] || m.name == "const" || m.name == "format" || m.name == "$ref" || m.name == "$dynamicRef" {
+			found = append(found, m.name)
+		}
+	}
+	return found
 }
 
 // child returns the schema that is the value of a keyword, if there is one.
@@ -451,6 +486,11 @@ func (b *builder) objects() {
 	b.additional = b.child("additionalProperties")
 	b.names = b.child("propertyNames")
 	hasMin, hasMax := b.count("minProperties", &b.minProperties), b.count("maxProperties", &b.maxProperties)
+	b.separate = !hasMin && !hasMax && b.dependent == nil
+	for _, i := range b.required {
+		b.requiredMask |= 1 << i
+		b.separate = b.separate && i < 64
+	}
 	if len(b.properties)+len(b.patterns) > 0 || b.additional.schema != nil || b.names.schema != nil || hasMin || hasMax {
 		b.own |= object
 	}

@@ -69,6 +69,10 @@ func (t *text) take(b byte) bool {
 // more reports whether an object or array that has had count members or items has another one, and consumes the comma
 // before it or the closing bracket. Without a comma, ok is false.
 func (t *text) more(count int, closing byte) (more, ok bool) {
+	if i := t.next + 1; count > 0 && i < len(t.data) && t.data[t.next] == ',' && t.data[i] > ' ' {
+		t.next = i // without white space
+		return true, true
+	}
 	b := t.peek()
 	if b == closing {
 		t.next++

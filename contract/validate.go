@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"math"
 	"math/big"
 	"slices"
@@ -15,15 +16,41 @@ import (
 // accepts reports whether data is one valid JSON value.
 func (s *schema) accepts(data []byte) bool {
 	valid := false
-	return matchInTime(func() { valid = s.acceptsInTime(data) }) && valid
+	err := inTime(func() { valid = s.fits(data) })
+	return valid && err == nil
 }
 
-func (s *schema) acceptsInTime(data []byte) bool {
+// fits is accepts for those who call it with inTime.
+func (s *schema) fits(data []byte) bool {
 	if !utf8.Valid(data) {
 		return false
 	}
 	v := validation{text: text{data: readOnly(data)}}
 	return v.value(s, nil) && v.peek() == 0 && v.next == len(data)
+}
+
+// inTime calls validate. It returns errMatchTimeout or errAttempts if that gave up. The first pattern that takes too long
+// ends the whole validation, so that a list of strings made to stall takes no longer than one of them.
+func inTime(validate func()) (err error) {
+	defer func() {
+		switch cause := recover(); cause {
+		case nil:
+		case errMatchTimeout, errAttempts:
+			err, _ = cause.(error)
+		default:
+			panic(cause)
+		}
+	}()
+	validate()
+	return nil
+}
+
+// gaveUp returns the violation of a value about which nothing could be decided in time.
+func gaveUp(in, name string, err error) Violation {
+	if errors.Is(err, errAttempts) {
+		return Violation{In: in, Name: name, Keyword: "anyOf", Message: "Input has too many ways to fit the alternatives", Err: err}
+	}
+	return Violation{In: in, Name: name, Keyword: "pattern", Message: messages["pattern"], Err: err}
 }
 
 // readOnly returns data as a string, without a copy. Nothing changes the bytes of a body that was received or recorded.
@@ -32,10 +59,8 @@ func readOnly(data []byte) string { return unsafe.String(unsafe.SliceData(data),
 // validate returns the violations of a JSON text, in the order of the document.
 func (s *schema) validate(data []byte, in, name string) []Violation {
 	valid := false
-	if !matchInTime(func() { valid = s.acceptsInTime(data) }) {
-		return []Violation{{
-			In: in, Name: name, Keyword: "pattern", Message: messages["pattern"], Err: errMatchTimeout,
-		}}
+	if err := inTime(func() { valid = s.fits(data) }); err != nil {
+		return []Violation{gaveUp(in, name, err)}
 	}
 	if valid {
 		return nil
@@ -100,6 +125,14 @@ func (v *validation) value(s *schema, seen *evaluated) bool {
 		}
 		return v.own(s, k, seen)
 	}
+	if s.choice != nil && v.report == nil && seen == nil {
+		for i := range s.choice {
+			if s.choice[i].types&k != 0 {
+				return v.value(s.choice[i].schema, nil)
+			}
+		}
+		return false
+	}
 	start := v.next
 	switch {
 	case s.never:
@@ -116,11 +149,16 @@ func (v *validation) value(s *schema, seen *evaluated) bool {
 			return v.fail(s, "const")
 		case s.enum != nil && !s.enum.contains(value):
 			return v.fail(s, "enum")
+		case s.own&k == 0 && !s.applies && k&(object|array) == 0:
+			return true
 		}
 		v.next = start
 	}
 	switch {
 	case k == object && s.unevaluatedMembers.schema != nil, k == array && s.unevaluatedItems.schema != nil:
+		if seen == nil && v.trying > 0 {
+			return v.speculateOnce(s, start, func() bool { return v.unevaluated(s, k, nil) })
+		}
 		return v.unevaluated(s, k, seen)
 	case !s.applies:
 		return v.own(s, k, seen)
@@ -298,7 +336,10 @@ func (v *validation) objectOf(s *schema, seen *evaluated) bool {
 		count++
 	}
 	v.depth--
-	return s.own&object == 0 || v.members(s, &present, count, start, seen)
+	if s.own&object == 0 || s.separate && s.requiredMask&^present.low[0] == 0 {
+		return true
+	}
+	return v.members(s, &present, count, start, seen)
 }
 
 // property consumes a name and the colon after it, if it is the name of a property as writers write it. It returns -1
@@ -473,12 +514,7 @@ func (v *validation) applicators(s *schema, start, end int, seen *evaluated) boo
 		}
 		end = v.next
 	}
-	if only := s.onlyAlternative(v, start); only != nil && seen == nil && v.report == nil {
-		if v.next = start; !v.value(only, nil) {
-			return false
-		}
-		end = v.next
-	} else if s.anyOf != nil {
+	if s.anyOf != nil {
 		matched := false
 		for i := range s.anyOf {
 			if v.fits(s.anyOf[i].schema, start, seen) {
@@ -523,21 +559,6 @@ func (v *validation) applicators(s *schema, start, end int, seen *evaluated) boo
 		return v.skip()
 	}
 	return true
-}
-
-// onlyAlternative returns the schema of anyOf that the type of the value permits, if there is exactly one, as in a member
-// that may be null.
-func (s *schema) onlyAlternative(v *validation, start int) *schema {
-	var only *schema
-	for i := range s.anyOf {
-		if s.anyOf[i].types&kindOf[v.data[start]] != 0 {
-			if only != nil {
-				return nil
-			}
-			only = s.anyOf[i].schema
-		}
-	}
-	return only
 }
 
 // unevaluated checks the value against the whole schema, and the members or items that nothing applies to against
@@ -591,43 +612,71 @@ func (v *validation) fits(s *schema, offset int, seen *evaluated) bool {
 	if s.types&k == 0 {
 		return false
 	}
-	nested := v.trying > 0 && seen == nil && k&(object|array) != 0
-	remember := nested && v.tried > 1<<16+16*len(v.data)
-	if remember {
-		if end, ok := v.known[attempt{s, offset}]; ok {
-			if end > 0 {
-				v.next = end // else it stays behind offset, so that the caller counts what it has tried
-			}
-			return end > 0
-		}
-	}
-	var own *evaluated
 	if seen != nil {
-		own = new(evaluated)
+		var own evaluated
+		if !v.speculate(func() bool { return v.value(s, &own) }, offset) {
+			return false
+		}
+		seen.merge(&own)
+		return true
 	}
+	if v.trying == 0 {
+		return v.speculate(func() bool { return v.value(s, nil) }, offset)
+	}
+	return v.speculateOnce(s, offset, func() bool { return v.value(s, nil) })
+}
+
+// speculate calls consume for the value at an offset, without a report.
+func (v *validation) speculate(consume func() bool, offset int) bool {
 	report, depth := v.report, v.depth
 	v.report, v.next = nil, offset
 	v.trying++
-	valid := v.value(s, own)
+	valid := consume()
 	v.trying--
 	v.report, v.depth = report, depth
-	if nested {
+	if v.trying > 0 {
 		v.tried += v.next - offset
-	}
-	if remember {
-		v.remember(attempt{s, offset}, valid)
-	}
-	if valid && seen != nil {
-		seen.merge(own)
 	}
 	return valid
 }
 
-// remember keeps the result of an attempt: the end of a value that fits, or 0. What it keeps is bounded by the size of the
-// text.
-func (v *validation) remember(a attempt, valid bool) {
-	if v.known == nil || len(v.known) > 1<<10+len(v.data)/16 {
+// speculateOnce is speculate, unless it is known whether the value at the offset fits s.
+func (v *validation) speculateOnce(s *schema, offset int, consume func() bool) bool {
+	if end, ok := v.known[attempt{s, offset}]; ok {
+		v.next = max(end, offset)
+		return end > 0
+	}
+	before := v.tried
+	valid := v.speculate(consume, offset)
+	v.remember(attempt{s, offset}, valid, v.tried-before)
+	return valid
+}
+
+// The limits of what is tried within alternatives. Validation begins to remember attempts when it has tried as many bytes
+// as alternatives that are not nested deeply need, and ends when it has tried so many that it would take seconds.
+const (
+	attemptsBegin = 16
+	attemptsEnd   = 64
+	minAttempt    = 256 // bytes that an attempt has tried, for it to be remembered
+)
+
+// errAttempts ends a validation that tries too much.
+var errAttempts = errors.New("the value has to be tried with too many alternatives")
+
+// remember keeps the result of an attempt that tried n bytes: the end of a value that fits, or 0. How much it keeps is
+// bounded by the size of the text.
+func (v *validation) remember(a attempt, valid bool, n int) {
+	switch {
+	case v.tried > attemptsEnd*(len(v.data)+1<<16):
+		panic(errAttempts)
+	case v.tried < attemptsBegin*(len(v.data)+1<<12), n < minAttempt:
+		return
+	}
+	if v.known == nil {
 		v.known = make(map[attempt]int)
+	}
+	if len(v.known) > 1<<10+len(v.data)/8 {
+		clear(v.known)
 	}
 	v.known[a] = 0
 	if valid {
