@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -123,8 +124,8 @@ func (o oracle) violations(t testing.TB, text []byte) []string {
 			collect(cause)
 		}
 	}
-	if err := o.Validate(value); err != nil {
-		collect(err.(*jsonschema.ValidationError))
+	if invalid, ok := errors.AsType[*jsonschema.ValidationError](o.Validate(value)); ok {
+		collect(invalid)
 	}
 	slices.Sort(found)
 	return found

@@ -25,7 +25,7 @@ func (e bodyError) Unwrap() error { return e.error }
 // Read implements io.Reader. Its errors are io.EOF and bodyError.
 func (b *requestBody) Read(p []byte) (n int, err error) {
 	n, err = b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the end of a body is never wrapped
+	if err != nil && err != io.EOF {
 		err = bodyError{err}
 	}
 	b.err = err

@@ -48,7 +48,7 @@ type completeCommand struct {
 
 // Run prints the words that may stand in place of the last one, each with a tab and its description. It prints nothing where
 // a file or any text may stand.
-func (c *completeCommand) Run(parsed *kong.Context, std streams) error {
+func (c *completeCommand) Run(parsed *kong.Context, std streams) error { //nolint:unparam // kong wants an error
 	words := c.Words
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]

@@ -70,7 +70,7 @@ func browser(t *testing.T, listener func(event any)) context.Context {
 	if program == "" {
 		t.Fatal("a browser is missing: apt-get install chromium")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1600),
@@ -118,7 +118,7 @@ func TestDocs(t *testing.T) {
 	demo := startDemo(t)
 	step := func(what string, actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		stepContext, cancel := context.WithTimeout(ctx, time.Minute)
+		stepContext, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
 		if err := chromedp.Do(stepContext, actions...); err != nil {
 			if screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {

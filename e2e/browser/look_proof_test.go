@@ -28,7 +28,7 @@ func TestLook(t *testing.T) {
 	ctx := browser(t, func(any) {})
 	do := func(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		stepContext, cancel := context.WithTimeout(ctx, time.Minute)
+		stepContext, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
 		if err := chromedp.Do(stepContext, actions...); err != nil {
 			if screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {

@@ -103,20 +103,21 @@ func (w *sqliteWriter) run() {
 // commit executes first and the deletes queued behind it in one transaction. An error is that of the whole batch: nothing
 // was acknowledged, and all of it is rolled back unless the commit itself failed, which leaves the outcome open.
 func (w *sqliteWriter) commit(first *queuedDelete) (batch []*queuedDelete, err error) {
-	// No context: the statements serve many callers. SQLite itself limits the wait for a lock.
-	tx, err := w.db.Begin() // BEGIN IMMEDIATE
+	// Not the context of a caller, because the statements serve many. SQLite itself limits the wait for a lock.
+	ctx := context.Background()
+	tx, err := w.db.BeginTx(ctx, nil) // BEGIN IMMEDIATE
 	// The batch is gathered after the wait for the lock. If that failed, it failed for each delete that waited.
 	batch = w.gather(first)
 	if err != nil {
 		return batch, err
 	}
 	defer tx.Rollback() // without effect after Commit
-	statement := tx.Stmt(w.deletion)
+	statement := tx.StmtContext(ctx, w.deletion)
 	for _, d := range batch {
 		if d.err = d.ctx.Err(); d.err != nil {
 			continue // the caller is gone
 		}
-		result, err := statement.Exec(d.args...)
+		result, err := statement.ExecContext(ctx, d.args...)
 		if err != nil {
 			return batch, err
 		}

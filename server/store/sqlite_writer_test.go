@@ -81,7 +81,7 @@ func (w *writerTest) create(t *testing.T) (apitype.UUID, apikey.Hash) {
 }
 
 // queue queues a delete, whose request id names it.
-func (w *writerTest) queue(t *testing.T, ctx context.Context, id apitype.UUID, request any) *queuedDelete {
+func (w *writerTest) queue(ctx context.Context, t *testing.T, id apitype.UUID, request any) *queuedDelete {
 	t.Helper()
 	d := &queuedDelete{ctx: ctx, queued: time.Now(), done: make(chan struct{})}
 	d.args = []any{time.Now().UnixMicro(), apitype.NewUUID().String(), request, id.String(), w.project.String()}
@@ -134,7 +134,7 @@ func TestWriterBatch(t *testing.T) {
 		id      apitype.UUID
 		request string
 	}{{one, "first"}, {one, "second"}, {other, "third"}, {apitype.NewUUID(), "fourth"}, {one, "fifth"}} {
-		batch = append(batch, w.queue(t, t.Context(), d.id, d.request))
+		batch = append(batch, w.queue(t.Context(), t, d.id, d.request))
 	}
 	w.onEach = func(int32) {
 		if slices.ContainsFunc(batch, acknowledged) {
@@ -171,7 +171,7 @@ func TestWriterBound(t *testing.T) {
 	release := w.block(t)
 	var all []*queuedDelete
 	for range sqliteBatch + 1 { // the writer holds one, the queue the others
-		all = append(all, w.queue(t, t.Context(), apitype.NewUUID(), "request"))
+		all = append(all, w.queue(t.Context(), t, apitype.NewUUID(), "request"))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
@@ -210,9 +210,9 @@ func TestWriterError(t *testing.T) {
 			}
 			release := w.block(t)
 			request := fail(w)
-			batch := []*queuedDelete{w.queue(t, t.Context(), ids[0], "request"),
-				w.queue(t, t.Context(), apitype.NewUUID(), "request"), w.queue(t, t.Context(), ids[1], request),
-				w.queue(t, t.Context(), ids[2], "request")}
+			batch := []*queuedDelete{w.queue(t.Context(), t, ids[0], "request"),
+				w.queue(t.Context(), t, apitype.NewUUID(), "request"), w.queue(t.Context(), t, ids[1], request),
+				w.queue(t.Context(), t, ids[2], "request")}
 			release()
 			for i, d := range batch {
 				<-d.done
@@ -241,7 +241,7 @@ func TestWriterCanceledBefore(t *testing.T) {
 	release := w.block(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	// The writer has taken the first one, the other two are queued.
-	batch := []*queuedDelete{w.queue(t, ctx, gone, "gone"), w.queue(t, t.Context(), waiting, "waiting"), w.queue(t, ctx, gone, "gone")}
+	batch := []*queuedDelete{w.queue(ctx, t, gone, "gone"), w.queue(t.Context(), t, waiting, "waiting"), w.queue(ctx, t, gone, "gone")}
 	cancel()
 	release()
 	for _, d := range batch {
@@ -270,7 +270,7 @@ func TestWriterCanceledDuring(t *testing.T) {
 		}
 	}
 	release := w.block(t)
-	d := w.queue(t, t.Context(), waiting, "waiting")
+	d := w.queue(t.Context(), t, waiting, "waiting")
 	w.awaitQueue(0)
 	go func() {
 		left <- w.Delete(ctx, w.project, gone, apikey.Deletion{At: time.Now(), RequestID: "gone"})
@@ -297,7 +297,7 @@ func TestWriterClose(t *testing.T) {
 	}
 	release := w.block(t)
 	for _, id := range ids {
-		batch = append(batch, w.queue(t, t.Context(), id, "request"))
+		batch = append(batch, w.queue(t.Context(), t, id, "request"))
 	}
 	closed := make(chan error)
 	go func() { closed <- w.Close() }()
