@@ -84,7 +84,9 @@ func TestDocs(t *testing.T) {
 
 // A second signal does not wait.
 func TestSecondSignalStopsAtOnce(t *testing.T) {
-	s := process.Serve(t, "--drain-delay", "1h", "--database-url", process.SQLite(t))
+	database := process.SQLite(t)
+	key := process.NewKey(t, database)
+	s := process.Serve(t, "--drain-delay", "1h", "--database-url", database)
 	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,7 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	if _, body := s.Get(t, "/readyz"); !strings.Contains(body, "[-] not draining: the server is stopping\n") {
 		t.Errorf("readiness %q", body)
 	}
-	if status := s.Delete(t, "unknown", "nope"); status != 403 {
+	if status := s.Delete(t, key.Key, key.ID); status != 200 {
 		t.Errorf("while draining: %d", status)
 	}
 	if _, err := s.Stop(t, syscall.SIGTERM); err == nil || s.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
