@@ -22,8 +22,8 @@ import (
 // declaring returns our document with a JSON body declared for the operation.
 func declaring(t *testing.T) []byte {
 	t.Helper()
-	const responses = `"responses": {`
-	document := strings.Replace(string(api.Document), responses, `"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}, `+responses, 1)
+	const operation = `"delete": {`
+	document := strings.Replace(string(api.Document), operation, operation+`"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}, `, 1)
 	if !json.Valid([]byte(document)) || document == string(api.Document) {
 		t.Fatal("the document has another form than this test expects")
 	}
