@@ -35,6 +35,9 @@ func (v *validation) failAlternatives(s *schema, keyword string, alternatives []
 	if v.explored > 1<<16+4*len(v.data) {
 		return v.fail(s, keyword)
 	}
+	if len(meant) == 1 {
+		return v.inPlace(meant[0], offset, nil)
+	}
 	best := v.try(meant[0], offset)
 	unique := len(best) > 0
 	for _, p := range meant[1:] {
