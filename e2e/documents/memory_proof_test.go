@@ -40,7 +40,7 @@ func TestMemory(t *testing.T) {
 		name     string
 		protocol string // of TLS; empty for none
 		client   func(*client) error
-		overload bool // whether the server closes some connections
+		overload bool // whether the server may close some connections, as on a machine that is slower than its timeouts
 	}{
 		{"plain", "", func(c *client) error { return c.ask(5, deleteKey) }, false},
 		{"plain, unknown keys", "", func(c *client) error { c.secret = "diga_unknown"; return c.ask(5, deleteKey) }, false},
@@ -49,12 +49,12 @@ func TestMemory(t *testing.T) {
 		{"plain, slow bodies", "", func(c *client) error {
 			return c.readSlowly(deleteKey(), "Content-Length: 100000\r\n\r\n"+strings.Repeat("x", 50_000))
 		}, false},
-		{"plain, slow headers", "", func(c *client) error { return c.sendSlowly(strings.Repeat("X-Slow: a\r\n", 1000)) }, false},
-		{"plain, slow headers with many fields", "", func(c *client) error { return c.sendSlowly(shortFields.String()) }, false},
+		{"plain, slow headers", "", func(c *client) error { return c.sendSlowly(strings.Repeat("X-Slow: a\r\n", 1000)) }, true},
+		{"plain, slow headers with many fields", "", func(c *client) error { return c.sendSlowly(shortFields.String()) }, true},
 		{"TLS", "http/1.1", func(c *client) error { return c.ask(5, deleteKey) }, false},
 		{"TLS, documentation", "http/1.1", func(c *client) error { return c.ask(2, bundle) }, false},
 		{"TLS, documentation read slowly", "http/1.1", func(c *client) error { return c.readSlowly(bundle(), "") }, false},
-		{"TLS, slow headers with many fields", "http/1.1", func(c *client) error { return c.sendSlowly(shortFields.String()) }, false},
+		{"TLS, slow headers with many fields", "http/1.1", func(c *client) error { return c.sendSlowly(shortFields.String()) }, true},
 		{"TLS, slow handshakes", "none", (*client).handshakeSlowly, true},
 		{"HTTP2", "h2", func(c *client) error { return c.askHTTP2(1<<16-1, streams, deleteKey()) }, true},
 		{"HTTP2, read slowly", "h2", func(c *client) error { return c.askHTTP2(0, streams, deleteKey()) }, true},
