@@ -112,7 +112,7 @@ func (w *sqliteWriter) commit(first *queuedDelete) (batch []*queuedDelete, err e
 		return batch, err
 	}
 	defer tx.Rollback() // without effect after Commit
-	statement := tx.StmtContext(ctx, w.deletion)
+	statement := tx.StmtContext(ctx, w.deletion) //nolint:sqlclosecheck // the transaction closes it
 	for _, d := range batch {
 		if d.err = d.ctx.Err(); d.err != nil {
 			continue // the caller is gone
