@@ -58,12 +58,13 @@ func TestRetry(t *testing.T) {
 func TestRetryEnds(t *testing.T) {
 	wrong := errors.New("wrong password")
 	var keys lateStore
-	if _, err := keys.retry(t.Context(), func() (*store.Store, error) { return nil, wrong }, slog.New(slog.DiscardHandler), func() {
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := keys.retry(ctx, func() (*store.Store, error) { return nil, wrong }, slog.New(slog.DiscardHandler), func() {
 		t.Error("it is retried")
+		cancel()
 	}); err != wrong { //nolint:errorlint // exit status and text are those of the error itself
 		t.Errorf("%v", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := keys.retry(ctx, func() (*store.Store, error) { return nil, store.ErrUnavailable }, slog.New(slog.DiscardHandler), cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
