@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -331,6 +332,34 @@ func TestLogLine(t *testing.T) {
 	if slices.Sort(documented); !slices.Equal(documented, got) {
 		t.Errorf("documented are %v, logged are %v in\n%s", documented, got, server.Log)
 	}
+}
+
+// The events of the log are those in the sources of the program.
+func TestLogEvents(t *testing.T) {
+	documented := make(map[string]string)
+	for _, row := range table(t, "event") {
+		for _, event := range code(row[0]) {
+			documented[event] = ""
+		}
+	}
+	// A call of a logger, or of a function that passes the event on to one. The event is its first text.
+	call := regexp.MustCompile(`(?:[lL]ogger\.(?:Debug|Info|Warn|Error|LogAttrs)(?:Context)?|logAlways|\bw\.log|\baudit)\([^"\n]*"([^"\n]+)"`)
+	real := make(map[string]string)
+	for _, root := range []string{"server", "cmd/diga-api"} {
+		err := filepath.WalkDir(process.Root+"/"+root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			for _, found := range call.FindAllStringSubmatch(read(t, path), -1) {
+				real[found[1]] = ""
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "event", documented, real)
 }
 
 // What the tables quote of the program's own words is in the program.
