@@ -12,12 +12,14 @@ type limits struct {
 	request     time.Duration // to read the body and to answer, after that
 	write       time.Duration // to write the response, after that
 	idle        time.Duration // between two requests
-	headerBytes int
+	headerBytes int           // net/http allows 4 KiB more
 	connections int
 	inFlight    int // requests in the handler
 	streams     int // requests on one HTTP/2 connection
 }
 
+// defaultLimits keep the memory that "Sizing" in docs/operations.md promises. A header of short fields takes about thirty
+// times its length.
 var defaultLimits = limits{
 	header:      5 * time.Second,
 	request:     2 * time.Second,
@@ -29,6 +31,7 @@ var defaultLimits = limits{
 	streams:     16,
 }
 
+// newAPIServer returns a server in which every wait for a client ends.
 func newAPIServer(handler http.Handler, l limits, conns *connections, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      conns.limitRequests(handler),
