@@ -197,7 +197,7 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	if e.opened, err = os.Stat(e.path); err != nil {
 		return err
 	}
-	e.writer = startSQLiteWriter(e.write, deletion)
+	e.writer = startSQLiteWriter(e.write, deletion, e.checkPlace)
 	return nil
 }
 
@@ -242,11 +242,19 @@ func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
 // begin implements engine.
 func (e *sqliteEngine) begin(ctx context.Context) (*sql.Tx, error) { return e.write.BeginTx(ctx, nil) }
 
-// checkWritable implements engine.
-func (e *sqliteEngine) checkWritable(ctx context.Context) error {
-	// Writes to a file that was moved away, or replaced by a backup, are lost at the next start.
+// checkPlace reports whether the path still leads to the open file. What is written to a file that was moved away, or
+// replaced by a backup, is lost at the next start.
+func (e *sqliteEngine) checkPlace() error {
 	if now, err := os.Stat(e.path); err != nil || !os.SameFile(e.opened, now) {
 		return errors.Join(err, errReplaced)
+	}
+	return nil
+}
+
+// checkWritable implements engine.
+func (e *sqliteEngine) checkWritable(ctx context.Context) error {
+	if err := e.checkPlace(); err != nil {
+		return err
 	}
 	if e.readOnly {
 		return e.checkAccess()

@@ -19,6 +19,7 @@ var errClosed = errors.New("the store is closed")
 type sqliteWriter struct {
 	db       *sql.DB // one connection
 	deletion *sql.Stmt
+	check    func() error // called before each transaction; its error is that of the batch
 	queue    chan *queuedDelete
 	stopped  chan struct{} // closed when run has returned
 
@@ -38,9 +39,9 @@ type queuedDelete struct {
 	done   chan struct{} // closed when rows and err are final
 }
 
-func startSQLiteWriter(db *sql.DB, deletion *sql.Stmt) *sqliteWriter {
+func startSQLiteWriter(db *sql.DB, deletion *sql.Stmt, check func() error) *sqliteWriter {
 	w := &sqliteWriter{
-		db: db, deletion: deletion, queue: make(chan *queuedDelete, sqliteBatch), stopped: make(chan struct{}),
+		db: db, deletion: deletion, check: check, queue: make(chan *queuedDelete, sqliteBatch), stopped: make(chan struct{}),
 	}
 	go w.run()
 	return w
@@ -112,6 +113,9 @@ func (w *sqliteWriter) commit(first *queuedDelete) (batch []*queuedDelete, err e
 		return batch, err
 	}
 	defer tx.Rollback() // without effect after Commit
+	if err := w.check(); err != nil {
+		return batch, err
+	}
 	statement := tx.StmtContext(ctx, w.deletion) //nolint:sqlclosecheck // the transaction closes it
 	for _, d := range batch {
 		if d.err = d.ctx.Err(); d.err != nil {
