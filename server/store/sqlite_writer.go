@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,6 +92,8 @@ func (w *sqliteWriter) close() {
 func (w *sqliteWriter) run() {
 	defer close(w.stopped)
 	for first := range w.queue {
+		// Requests that can run do so first. Those that get as far as the queue join the batch, and share its flush.
+		runtime.Gosched()
 		batch, err := w.commit(first)
 		for _, d := range batch {
 			if err != nil {
