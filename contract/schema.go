@@ -29,7 +29,7 @@ type schema struct {
 	// Strings.
 	format    func(string) error // nil is any string
 	pattern   pattern            // nil is any string
-	uuid      bool               // nothing but the format uuid
+	usual     func(string) int   // of usualForms, if there is nothing but the format
 	minLength int
 	maxLength int
 
@@ -373,7 +373,9 @@ func (b *builder) strings() {
 	if source, ok := b.node.get("pattern"); ok {
 		b.pattern = b.compilePattern("pattern", source.(string))
 	}
-	b.uuid = b.node.text("format") == "uuid" && b.formats["uuid"] == nil && !hasMin && !hasMax && b.pattern == nil
+	if name := b.node.text("format"); b.formats[name] == nil && !hasMin && !hasMax && b.pattern == nil {
+		b.usual = usualForms[name]
+	}
 	if hasMin || hasMax || b.format != nil || b.pattern != nil {
 		b.own |= str
 	}

@@ -2,15 +2,12 @@ package contract
 
 import (
 	"errors"
-	"math"
 	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
-
-	"github.com/diga-io/diga-api/contract/uuid"
 )
 
 // accepts reports whether data is one valid JSON value.
@@ -191,8 +188,11 @@ func (v *validation) own(s *schema, k kinds, seen *evaluated) bool {
 }
 
 func (v *validation) stringOf(s *schema) bool {
-	if s.uuid && v.uuid() {
-		return true
+	if s.usual != nil {
+		if length := s.usual(v.data[v.next:]); length > 0 {
+			v.next += length
+			return true
+		}
 	}
 	raw, escaped, ok := v.string()
 	if !ok || s.own&str == 0 {
@@ -213,17 +213,6 @@ func (v *validation) stringOf(s *schema) bool {
 		}
 	}
 	return s.pattern == nil || s.pattern.MatchString(raw) || v.fail(s, "pattern")
-}
-
-// uuid consumes a string that is a UUID.
-func (v *validation) uuid() bool {
-	const length = len(`"018f2b5e-0000-7000-8000-000000000000"`)
-	rest := v.data[v.next:]
-	if len(rest) < length || rest[length-1] != '"' || !uuid.Valid(rest[1:length-1]) {
-		return false
-	}
-	v.next += length
-	return true
 }
 
 func (s *schema) permitsLength(value string) bool {
@@ -348,13 +337,14 @@ func (v *validation) property(s *schema, guess int) int {
 	if len(v.data)-v.next < 8 || len(s.properties) > few {
 		return -1
 	}
-	w := word(v.data[v.next : v.next+8])
+	data := v.data[v.next:]
+	w := word(data)
 	for range s.properties {
 		if guess >= len(s.properties) {
 			guess = 0
 		}
 		start := &s.properties[guess].start
-		if w&start.mask == start.word && (start.mask != math.MaxUint64 || strings.HasPrefix(v.data[v.next:], start.text)) {
+		if w&start.mask == start.word && (len(start.text) <= 8 || strings.HasPrefix(data, start.text)) {
 			v.next += len(start.text)
 			return guess
 		}
