@@ -286,28 +286,13 @@ func TestFlushedBeforeAcknowledged(t *testing.T) {
 }
 
 // backends returns the processes of the PostgreSQL server, of which the first one starts the others.
-func backends(t *testing.T, url string) (pids []int) {
+func backends(t *testing.T, url string) []int {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int `+
+	return postgres.PIDs(t, db, `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int `+
 		`UNION ALL SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var pid int
-		if err := rows.Scan(&pid); err != nil {
-			t.Fatal(err)
-		}
-		pids = append(pids, pid)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return pids
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 )
 
@@ -80,27 +81,11 @@ func control(t *testing.T, url string) (*sql.Conn, func() []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return conn, func() (pids []int) {
+	return conn, func() []int {
 		if embedded {
 			return nil
 		}
-		const query = `SELECT pid FROM pg_stat_activity
-			WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
-		rows, err := conn.QueryContext(t.Context(), query)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var pid int
-			if err := rows.Scan(&pid); err != nil {
-				t.Fatal(err)
-			}
-			pids = append(pids, pid)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		return pids
+		return postgres.PIDs(t, conn, `SELECT pid FROM pg_stat_activity
+			WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 	}
 }

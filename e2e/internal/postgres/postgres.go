@@ -120,20 +120,16 @@ func (s *Server) Kill(t testing.TB) {
 	s.signal(t, syscall.SIGQUIT)
 }
 
-// Freeze makes the server hang: connections stay, new ones seem to come about, and nothing answers, until Thaw.
-func (s *Server) Freeze(t testing.TB) {
+// PIDs returns the process ids that query selects.
+func PIDs(t testing.TB, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, query string) (pids []int) {
 	t.Helper()
-	db, err := sql.Open("pgx", s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), `SELECT pid FROM pg_stat_activity`)
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	pids := []int{s.process.Process.Pid} // first, so that it starts no more
 	for rows.Next() {
 		var pid int
 		if err := rows.Scan(&pid); err != nil {
@@ -144,6 +140,19 @@ func (s *Server) Freeze(t testing.TB) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	return pids
+}
+
+// Freeze makes the server hang: connections stay, new ones seem to come about, and nothing answers, until Thaw.
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	db, err := sql.Open("pgx", s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	pids := append([]int{s.process.Process.Pid}, // first, so that it starts no more
+		PIDs(t, db, `SELECT pid FROM pg_stat_activity`)...)
 	s.frozen = pids
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGSTOP) // one that has ended meanwhile is as good as stopped
