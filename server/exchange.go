@@ -61,7 +61,8 @@ type Observer interface {
 	Prepare(operations []*contract.Operation)
 	// Begin is called when a request has been routed to operation, which is nil outside the contract. It returns the
 	// context of the request, and a function that is called with the status sent, or 499 if the client hung up, or 500
-	// if the response was aborted, and the time taken. The method is one that HTTP defines, or "other", so that clients cannot choose it freely.
+	// if the response was aborted, and the time taken. The method is one that HTTP defines, or "other", so that clients
+	// cannot choose it freely.
 	Begin(ctx context.Context, operation *contract.Operation, method string, header http.Header) (context.Context, func(status int, duration time.Duration))
 	// Violation is called for each request, and for each response of this server, that violates the contract. The
 	// direction is "request" or "response".
