@@ -46,7 +46,8 @@ func TestBounded(t *testing.T) {
 		{"unique strings, but for the last", `{"uniqueItems":true}`, "[" + repeat(10_000, func(i int) string { return fmt.Sprintf("%q", fmt.Sprint(i%9_999)) }) + "]", true},
 		{"unique objects", `{"uniqueItems":true}`, "[" + repeat(10_000, func(i int) string { return fmt.Sprintf(`{"a":%d,"b":[1.0]}`, i) }) + "]", false},
 		{"unique numbers of few bytes and many digits", `{"uniqueItems":true}`, "[" + repeat(1_000, func(i int) string { return fmt.Sprintf(`%de399`, i+1) }) + "]", false},
-		{"patterns of names", `{"patternProperties":{` + patterns + `}}`, "{" + repeat(10_000, func(i int) string { return fmt.Sprintf(`"a%d":1`, i) }) + "}", false},
+		// No more names, because regexp takes its state from a sync.Pool, and the race detector drops a quarter of what is put there.
+		{"patterns of names", `{"patternProperties":{` + patterns + `}}`, "{" + repeat(1_000, func(i int) string { return fmt.Sprintf(`"a%d":1`, i) }) + "}", false},
 		{"unknown members", `{"additionalProperties":false}`, "{" + repeat(10_000, func(i int) string { return fmt.Sprintf(`"a%d":1`, i) }) + "}", true},
 		{"unevaluated items", `{"prefixItems":[{}],"anyOf":[{"contains":{"type":"integer"}},{"contains":{"type":"string"}}],"unevaluatedItems":false}`,
 			"[" + repeat(10_000, func(i int) string { return []string{"1", `"a"`}[i%2] }) + "]", false},
