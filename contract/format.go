@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -28,7 +29,7 @@ var textFormats = map[string]func(string) error{
 	"time-local":            checked(func(s string) bool { return isTime(s, false) }),
 	"date-time":             checked(func(s string) bool { return isDateTime(s, true) }),
 	"date-time-local":       checked(func(s string) bool { return isDateTime(s, false) }),
-	"duration":              checked(func(s string) bool { return s != "P" && duration.MatchString(s) }),
+	"duration":              checked(func(s string) bool { return s != "P" && duration(s) }),
 	"http-date":             func(s string) error { _, err := http.ParseTime(s); return err },
 	"uuid":                  func(s string) error { _, err := uuid.Parse(s); return err },
 	"hostname":              checked(isHostname),
@@ -41,20 +42,20 @@ var textFormats = map[string]func(string) error{
 	"uri-reference":         checked(func(s string) bool { return isURI(s, false, true) }),
 	"iri":                   checked(func(s string) bool { return isURI(s, true, false) }),
 	"iri-reference":         checked(func(s string) bool { return isURI(s, true, true) }),
-	"uri-template":          checked(uriTemplate.MatchString),
-	"json-pointer":          matching(jsonPointer),
+	"uri-template":          checked(uriTemplate),
+	"json-pointer":          checked(matching(jsonPointer)),
 	"regex":                 func(s string) error { _, err := compilePattern(s); return err },
-	"relative-json-pointer": matching(`(?:0|[1-9][0-9]*)(?:#|` + jsonPointer + `)`),
+	"relative-json-pointer": checked(matching(`(?:0|[1-9][0-9]*)(?:#|` + jsonPointer + `)`)),
 	"byte":                  checked(isBase64),
 	"base64url":             checked(isBase64),
 	"char":                  checked(func(s string) bool { return utf8.RuneCountInString(s) == 1 }),
-	"decimal":               matching(`[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?`),
+	"decimal":               checked(matching(`[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?`)),
 }
 
 // duration is the grammar of RFC 3339, appendix A. It also matches a P alone.
-var duration = regexp.MustCompile(`^P(?:[0-9]+W|` +
+var duration = matching(`P(?:[0-9]+W|` +
 	`(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)?` +
-	`(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)$`)
+	`(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?)`)
 
 const jsonPointer = `(?:/(?:[^/~]|~[01])*)*`
 
@@ -88,8 +89,11 @@ func checked(is func(string) bool) func(string) error {
 	}
 }
 
-func matching(pattern string) func(string) error {
-	return checked(regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString)
+// matching returns a function that reports whether a pattern matches the whole of a text. It compiles the pattern at its first
+// call, because a document uses few of the formats.
+func matching(pattern string) func(string) bool {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A(?s:` + pattern + `)\z`) })
+	return func(s string) bool { return compiled().MatchString(s) }
 }
 
 // numberFormats are the formats of numbers that are enforced. They say nothing about strings.
@@ -481,7 +485,7 @@ func isAuthority(s string) bool {
 	var port string
 	if literal, ok := strings.CutPrefix(host, "["); ok {
 		literal, port, ok = strings.Cut(literal, "]")
-		if !ok || !isIPv6(literal) && !ipFuture.MatchString(literal) || port != "" && port[0] != ':' {
+		if !ok || !isIPv6(literal) && !ipFuture(literal) || port != "" && port[0] != ':' {
 			return false
 		}
 		port = strings.TrimPrefix(port, ":")
@@ -494,7 +498,7 @@ func isAuthority(s string) bool {
 	return isDigits(port)
 }
 
-var ipFuture = regexp.MustCompile(`^[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+$`)
+var ipFuture = matching(`[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+`)
 
 // iriCharacter reports whether RFC 3987 permits r, which is not ASCII, in an IRI.
 func iriCharacter(r rune) bool {
@@ -506,7 +510,7 @@ func iriCharacter(r rune) bool {
 }
 
 // uriTemplate is an expression of RFC 6570, or a literal character.
-var uriTemplate = regexp.MustCompile(`^(?:\{[+#./;?&=,!@|]?` + variable + `(?:,` + variable + `)*\}|%[0-9A-Fa-f]{2}|[^\x00-\x20\x7f"%<>\\^` + "`" + `{|}])*$`)
+var uriTemplate = matching(`(?:\{[+#./;?&=,!@|]?` + variable + `(?:,` + variable + `)*\}|%[0-9A-Fa-f]{2}|[^\x00-\x20\x7f"%<>\\^` + "`" + `{|}])*`)
 
 const (
 	variable          = variableCharacter + `(?:\.?` + variableCharacter + `)*(?::[1-9][0-9]{0,3}|\*)?`

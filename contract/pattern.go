@@ -77,14 +77,15 @@ func checkSyntax(source string) error {
 			class = true
 		case b == ']':
 			return errors.New("unmatched bracket")
-		case strings.HasPrefix(source[i:], "(?") && !groupStart.MatchString(source[i:]):
+		case strings.HasPrefix(source[i:], "(?") && !groupStart().MatchString(source[i:]):
 			return errors.New("unknown kind of group")
 		}
 	}
 	return nil
 }
 
-var groupStart = regexp.MustCompile(`^\(\?(?:[:=!]|<[=!]|<[\pL$_][\pL\pN$_]*>)`)
+// groupStart is compiled at its first use, because few documents need it.
+var groupStart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\(\?(?:[:=!]|<[=!]|<[\pL$_][\pL\pN$_]*>)`) })
 
 // backtrackingPattern is a pattern that needs backtracking.
 type backtrackingPattern struct {

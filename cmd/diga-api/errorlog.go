@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // newErrorLog returns the log of an http.Server, which writes each message of net/http as an event. What clients cause at
@@ -15,12 +16,12 @@ type errorLog struct{ logger *slog.Logger }
 
 // panicServing matches the message of net/http for a panic outside of the server's handler, which recovers its own. The
 // address of the client is not logged.
-var panicServing = regexp.MustCompile(`(?s)^http2?: panic serving \S+: (.*?)\n(.*)$`)
+var panicServing = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)^http2?: panic serving \S+: (.*?)\n(.*)$`) })
 
 // Write implements io.Writer. It gets one message of net/http.
 func (l errorLog) Write(text []byte) (int, error) {
 	message := strings.TrimSpace(string(text))
-	if found := panicServing.FindStringSubmatch(message); found != nil {
+	if found := panicServing().FindStringSubmatch(message); found != nil {
 		l.logger.Error("connection panicked", slog.String("cause", found[1]), slog.String("stack", found[2]))
 	} else if cause, found := strings.CutPrefix(message, "http: Accept error: "); found {
 		l.logger.Error("accept failed", slog.String("cause", cause))

@@ -63,7 +63,7 @@ func TestOrigin(t *testing.T) {
 		{[]string{"--admin-addr", ":1"}, map[string]string{"DIGA_ADMIN_ADDR": ":2"}, "flag"},
 	} {
 		env := environment(func(name string) (string, bool) { value, ok := test.env[name]; return value, ok })
-		parser, err := newParser(t.Context(), new(program), env, streams{out: io.Discard, err: io.Discard}, func(int) {})
+		parser, err := newParser(t.Context(), "serve", env, streams{out: io.Discard, err: io.Discard}, func(int) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -51,7 +52,7 @@ type program struct {
 	Completion completionCommand `cmd:"" help:"Print the completions of a shell, to be loaded at its start."`
 	Complete   completeCommand   `cmd:"" hidden:"" passthrough:"" help:"Print how a command line may go on."`
 
-	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
+	VersionFlag versionFlag `name:"version" help:"Print the version."`
 }
 
 // streams are the outputs of a command: results go to out, everything else to err.
@@ -63,20 +64,23 @@ type streams struct {
 // run executes one command line. It returns when the command is done or ctx ends. Settings come from args and then from
 // env; only the variables of OpenTelemetry (OTEL_...) and of systemd are read from the process environment, by their libraries.
 func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
-	helped := false
-	parser, err := newParser(ctx, &program{}, env, streams{out: stdout, err: stderr, env: env}, func(int) { helped = true })
-	if err != nil {
-		return err
-	}
 	switch {
 	case len(args) == 0:
 		args = []string{"--help"}
 	case args[0] == "help":
 		args = append(args[1:len(args):len(args)], "--help")
 	}
+	helped := false
+	parser, err := newParser(ctx, args[0], env, streams{out: stdout, err: stderr, env: env}, func(int) { helped = true })
+	if err != nil {
+		return err
+	}
 	command, err := parser.Parse(args)
 	if helped {
 		return nil
+	}
+	if group := commandGroup(err); group != nil {
+		return group.PrintUsage(false)
 	}
 	var asJSON bool
 	if err != nil {
@@ -90,12 +94,13 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 // ofProgram reports whether a flag belongs to the program and not to a command, so that no variable sets it.
 func ofProgram(flag string) bool { return flag == "help" || flag == "version" }
 
-// newParser returns the parser of the command line. It calls exit after it has printed the help or the version.
-func newParser(ctx context.Context, commands *program, env environment, std streams, exit func(int)) (*kong.Kong, error) {
-	return kong.New(commands,
+// newParser returns the parser of a command line that begins with the word first. It calls exit after it has printed the help
+// or the version.
+func newParser(ctx context.Context, first string, env environment, std streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(&program{},
+		kong.IgnoreFields(otherCommands(first)),
 		kong.Name("diga-api"),
 		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
-		kong.Vars{"version": currentBuild().String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ValueFormatter(helpText),
 		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
@@ -109,6 +114,25 @@ func newParser(ctx context.Context, commands *program, env environment, std stre
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std, env),
 	)
+}
+
+// otherCommands returns a pattern of the fields of program that a command line needs nothing of, because it begins with the
+// command first: building all commands would take most of the time that the program needs to start. The pattern matches nothing
+// if first is no command, so that the help and "did you mean" know all of them, and for complete, which asks for all of them.
+func otherCommands(first string) string {
+	var others []string
+	known := false
+	for field := range reflect.TypeFor[program]().Fields() {
+		if _, isCommand := field.Tag.Lookup("cmd"); isCommand && strings.ToLower(field.Name) == first {
+			known = first != "complete"
+		} else if isCommand {
+			others = append(others, field.Name)
+		}
+	}
+	if !known {
+		return "^$"
+	}
+	return `^program\.(` + strings.Join(others, "|") + ")$"
 }
 
 // environment looks up an environment variable, as os.LookupEnv does.
@@ -147,6 +171,20 @@ type usageError struct{ error }
 
 // Unwrap supports errors.Is and errors.As.
 func (e usageError) Unwrap() error { return e.error }
+
+// commandGroup returns the command line if err says that it is nothing but the name of a group of commands, such as keys. It
+// returns nil otherwise.
+func commandGroup(err error) *kong.Context {
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok {
+		return nil
+	}
+	path := parse.Context.Path // the program, and what it understood of the arguments
+	if group := path[len(path)-1].Command; group == nil || group.Leaf() || len(path)-1 != len(parse.Context.Args) {
+		return nil
+	}
+	return parse.Context
+}
 
 // parseError returns an error of the parser, with the help that has the answer.
 func parseError(err error) error {
@@ -219,6 +257,9 @@ func currentBuild() build {
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
+	if b.Version != "" && b.Revision != "" {
+		return b
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if b.Version == "" {
 			b.Version = info.Main.Version
@@ -243,6 +284,17 @@ func (c *versionCommand) Run(std streams) error {
 		return printJSON(std.out, b)
 	}
 	fmt.Fprintf(std.out, "%s\ncontract sha256:%s\nschema version %d\n", b, b.Contract, b.Schema)
+	return nil
+}
+
+// versionFlag prints the version, as kong.VersionFlag does. That one needs a variable, and kong copies and parses all variables
+// for each flag at every start.
+type versionFlag bool
+
+// BeforeReset is called by kong if the flag is set.
+func (versionFlag) BeforeReset(parser *kong.Kong, std streams) error { //nolint:unparam // kong wants an error
+	fmt.Fprintln(std.out, currentBuild())
+	parser.Exit(0)
 	return nil
 }
 

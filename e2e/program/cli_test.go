@@ -15,7 +15,7 @@ import (
 func TestHelp(t *testing.T) {
 	printed := transcript(t, t.TempDir(), nil,
 		nil, []string{"help", "serve"}, []string{"help", "completion"},
-		[]string{"--version"}, []string{"help", "serev"}, []string{"keys"}, []string{"serev"}, []string{"completion", "powershell"})
+		[]string{"--version"}, []string{"help", "serev"}, []string{"keys"}, []string{"keys", "lst"}, []string{"keys", "nonsense"}, []string{"keys", "--nonsense"}, []string{"serev"}, []string{"completion", "powershell"})
 	printed = regexp.MustCompile(`(?m)^diga-api \S+ \(revision .*\)$`).ReplaceAllString(printed, "diga-api VERSION (revision REVISION, GO, PLATFORM)")
 	golden(t, "help", printed)
 }

@@ -136,7 +136,6 @@ func TestWrongSettings(t *testing.T) {
 		"port out of range": {[]string{"serve", "--addr", ":99999"}, nil, []string{"DIGA_ADDR"}},
 		"unknown flag":      {[]string{"serve", "--port", "80"}, nil, []string{"--port"}},
 		"unknown command":   {[]string{"destroy"}, nil, []string{"destroy"}},
-		"no command":        {[]string{"keys"}, nil, []string{"create"}},
 		"key": {
 			[]string{"keys", "create", "--project", "p", "--permission", "all", "--expires-at", "2001-01-01T00:00:00Z", "--creator", "me"}, nil,
 			[]string{"--project", "--name", "--permission", "--expires-at", "--creator"},
