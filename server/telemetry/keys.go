@@ -52,8 +52,6 @@ func (t *Telemetry) measure(ctx context.Context, statement string, run func(cont
 	case err == nil:
 	case errors.Is(err, apikey.ErrNotFound):
 		outcome = "not_found"
-	case errors.Is(err, context.Canceled): // the client hung up
-		outcome = "canceled"
 	default:
 		outcome = "error"
 		span.SetStatus(codes.Error, "")

@@ -58,7 +58,7 @@ func newMetrics(build Build) *metrics {
 		}, []string{"reason"}),
 		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "diga_store_duration_seconds",
-			Help:    "Time of statements on the store, including the wait for a connection, by statement and outcome (ok, not_found, canceled, error).",
+			Help:    "Time of statements on the store, including the wait for a connection, by statement and outcome (ok, not_found, error).",
 			Buckets: buckets,
 		}, []string{"statement", "outcome"}),
 	}
@@ -67,7 +67,7 @@ func newMetrics(build Build) *metrics {
 		m.failures.WithLabelValues(reason)
 	}
 	for _, statement := range []string{"authenticate", "delete"} {
-		for _, outcome := range []string{"ok", "not_found", "canceled", "error"} {
+		for _, outcome := range []string{"ok", "not_found", "error"} {
 			m.store.WithLabelValues(statement, outcome)
 		}
 	}

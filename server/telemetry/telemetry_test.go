@@ -143,7 +143,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 	for _, reason := range []string{"missing", "malformed", "unknown", "expired", "deleted"} {
 		lines = append(lines, `diga_authentication_failures_total{reason="`+reason+`"} 0`)
 	}
-	for _, outcome := range []string{"ok", "not_found", "canceled", "error"} {
+	for _, outcome := range []string{"ok", "not_found", "error"} {
 		lines = append(lines, `diga_store_duration_seconds_count{outcome="`+outcome+`",statement="delete"} 0`)
 	}
 	for _, line := range lines {
