@@ -143,8 +143,9 @@ func (c *keysRotateCommand) rotate(ctx context.Context, keys *store.Store, id ap
 		return key, secret, nil
 	}
 	secret = apikey.NewSecret()
+	err = keys.Rotate(ctx, key, secret.Hash(), secret.LastFour())
 	key.LastFourDigits = secret.LastFour()
-	return key, secret, notFound(keys.Rotate(ctx, id, secret.Hash(), key.LastFourDigits), keys, id)
+	return key, secret, notFound(err, keys, id)
 }
 
 type keysPurgeCommand struct {

@@ -14,8 +14,10 @@ import (
 const (
 	getSQL = listSQL + ` WHERE id = $1`
 
-	// One statement replaces the hash, so that the old secret is rejected from the moment the new one is accepted.
-	rotateSQL = `UPDATE api_keys SET secret_hash = $1, last_four_digits = $2 WHERE id = $3 AND deleted_at IS NULL`
+	// One statement replaces the hash, so that the old secret is rejected from the moment the new one is accepted. The old
+	// digits tell whether the key was rotated meanwhile, but for one case in 65536.
+	rotateSQL = `UPDATE api_keys SET secret_hash = $1, last_four_digits = $2 WHERE id = $3 AND last_four_digits = $4 ` +
+		`AND deleted_at IS NULL`
 
 	// A purge walks through the ids in batches of purgeBatch rows, tombstones or not, so that each statement is short
 	// whatever it finds.
@@ -24,16 +26,27 @@ const (
 	purgeSQL      = `DELETE FROM api_keys WHERE id >= $1 AND id <= $2 AND deleted_at < $3`
 )
 
-// Rotate replaces the secret of the live key id by the one with that hash and last four digits. The error is
-// apikey.ErrNotFound if there is no such live key.
-func (s *Store) Rotate(ctx context.Context, id apitype.UUID, hash apikey.Hash, lastFour string) error {
-	switch rows, err := s.exec(ctx, rotateSQL, hash[:], lastFour, id.String()); {
-	case err != nil:
+// ErrRotated means that a key has another secret than when Get returned it.
+var ErrRotated = errors.New("the key was rotated by another command meanwhile, nothing was changed")
+
+// Rotate replaces the secret of key, which Get returned, by the one with that hash and last four digits. The error is
+// apikey.ErrNotFound if the key is not live any more, and ErrRotated if it has been rotated since.
+func (s *Store) Rotate(ctx context.Context, key apikey.Key, hash apikey.Hash, lastFour string) error {
+	rows, err := s.exec(ctx, rotateSQL, hash[:], lastFour, key.ID.String(), key.LastFourDigits)
+	if err != nil {
 		return s.fail("rotate key", err)
-	case rows == 0:
+	}
+	if rows > 0 {
+		return nil
+	}
+	found, err := s.Get(ctx, key.ID)
+	switch {
+	case err != nil:
+		return err
+	case found.Deleted != nil:
 		return apikey.ErrNotFound
 	}
-	return nil
+	return ErrRotated
 }
 
 // Get returns the key id, deleted or not, or apikey.ErrNotFound.

@@ -59,8 +59,13 @@ func testRotate(t *testing.T, s *store.Store, _ string) {
 	key, old := Create(t, s, apitype.NewUUID())
 	other, otherSecret := Create(t, s, key.ProjectID)
 	fresh := apikey.NewSecret()
-	if err := s.Rotate(t.Context(), key.ID, fresh.Hash(), fresh.LastFour()); err != nil {
+	if err := s.Rotate(t.Context(), key, fresh.Hash(), fresh.LastFour()); err != nil {
 		t.Fatal(err)
+	}
+	// Another command that looked the key up before must not replace the secret that the first one printed.
+	late := apikey.NewSecret()
+	if err := s.Rotate(t.Context(), key, late.Hash(), late.LastFour()); !errors.Is(err, store.ErrRotated) {
+		t.Errorf("a second rotation at the same time: error %v, want ErrRotated", err)
 	}
 	if _, err := s.Authenticate(t.Context(), old.Hash()); !errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("the old secret: error %v, want ErrNotFound", err)
@@ -77,8 +82,9 @@ func testRotate(t *testing.T, s *store.Store, _ string) {
 		t.Fatal(err)
 	}
 	for _, id := range []apitype.UUID{key.ID, apitype.NewUUID(), {}} {
-		again := apikey.NewSecret()
-		if err := s.Rotate(t.Context(), id, again.Hash(), again.LastFour()); !errors.Is(err, apikey.ErrNotFound) {
+		again, missing := apikey.NewSecret(), key
+		missing.ID = id
+		if err := s.Rotate(t.Context(), missing, again.Hash(), again.LastFour()); !errors.Is(err, apikey.ErrNotFound) {
 			t.Errorf("rotate %s: error %v, want ErrNotFound", id, err)
 		}
 		if _, err := s.Authenticate(t.Context(), again.Hash()); !errors.Is(err, apikey.ErrNotFound) {
