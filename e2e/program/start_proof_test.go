@@ -98,20 +98,29 @@ func TestMigrationWaitsForALock(t *testing.T) {
 	}
 }
 
-// What the operator has to fix ends the program at once.
+// What the operator has to fix ends the program at once, behind PgBouncer, too.
 func TestStartThatCannotSucceed(t *testing.T) {
-	right := postgres.Database(t)
+	server := postgres.Start(t, "fsync=off")
+	right := server.Database(t)
 	user := strings.Index(right, "diga:")
+	pooled := server.Pooled(t, 2)
+	wrongPassword := right[:user] + "diga:s3cret" + right[strings.IndexByte(right, '@'):]
+	wrongUser := right[:user] + "nobody:s3cret" + right[strings.IndexByte(right, '@'):]
+	wrongDatabase := strings.Replace(right, "diga_test_", "missing_", 1)
 	for name, test := range map[string]struct {
 		url, told string
 		args      []string
 		status    int
 	}{
-		"password":      {right[:user] + "diga:s3cret" + right[strings.IndexByte(right, '@'):], "28P01", nil, 1},
-		"user":          {right[:user] + "nobody:s3cret" + right[strings.IndexByte(right, '@'):], "28P01", nil, 1},
-		"database":      {strings.Replace(right, "diga_test_", "missing_", 1), "3D000", nil, 1},
-		"no schema":     {right, "diga-api migrate", []string{"--migrate=false"}, 1},
-		"wrong setting": {"postgres://diga:s3cret@db/diga?sslmode=sometimes", "sslmode", nil, 2},
+		"password":          {wrongPassword, "(SQLSTATE 28P01); check the user and the password", nil, 1},
+		"password, pooler":  {pooled(wrongPassword), "(SQLSTATE 08P01); check the user and the password", nil, 1},
+		"user":              {wrongUser, "(SQLSTATE 28P01); check the user and the password", nil, 1},
+		"user, pooler":      {pooled(wrongUser), "(SQLSTATE 08P01); check the user and the password", nil, 1},
+		"database":          {wrongDatabase, "(SQLSTATE 3D000); create the database", nil, 1},
+		"database, pooler":  {pooled(wrongDatabase), "(SQLSTATE 08P01); create the database", nil, 1},
+		"no schema":         {right, "diga-api migrate", []string{"--migrate=false"}, 1},
+		"no schema, pooler": {pooled(right), "diga-api migrate", []string{"--migrate=false"}, 1},
+		"wrong setting":     {"postgres://diga:s3cret@db/diga?sslmode=sometimes", "sslmode", nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := process.Run(t, process.Command(t, append([]string{"serve", "--addr", "127.0.0.1:0", "--database-url", test.url}, test.args...)...))

@@ -280,6 +280,29 @@ func TestPostgresMigrationTimeout(t *testing.T) {
 	}
 }
 
+// TestPostgresOpenEnds has a lock make the query of the schema hang: opening the store ends without a deadline of the caller,
+// and may be tried again.
+func TestPostgresOpenEnds(t *testing.T) {
+	url := postgres.Database(t)
+	if err := open(t, url).Close(); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := direct(t, url).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`LOCK TABLE diga_schema_version`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Open(t.Context(), url, store.Options{})
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "no response in time") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("open: %v, want one sentence", err)
+	}
+	tx.Rollback()
+	open(t, url)
+}
+
 // TestPostgresDeadline has a lock make every statement hang: each ends with its context, and nothing is deleted.
 func TestPostgresDeadline(t *testing.T) {
 	url := postgres.Database(t)

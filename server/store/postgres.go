@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// postgresTimeout bounds what pgx does outside of the request's deadline: connecting (unless the URL sets
-	// connect_timeout), and the ping of an idle connection. While the server hangs, a place in the pool is occupied for
-	// that long.
+	// postgresTimeout bounds what happens outside of a request's deadline: connecting (unless the URL sets connect_timeout),
+	// the ping of an idle connection, and the query of the schema by Open. While the server hangs, a place in the pool is
+	// occupied for that long.
 	postgresTimeout = 5 * time.Second
 
 	// postgresConnections is the maximum of connections unless the URL sets pool_max_conns. pgx's own default is the number of
@@ -117,9 +117,11 @@ func (e *postgresEngine) validate(next pgconn.ValidateConnectFunc, readWrite boo
 	}
 }
 
-// prepare checks the schema, and migrates it if migrate is set.
+// prepare checks the schema, and migrates it if migrate is set. Only the migration takes as long as it takes.
 func (e *postgresEngine) prepare(ctx context.Context, migrate bool) error {
-	found, err := postgresSchema(ctx, e.db)
+	limited, cancel := context.WithTimeout(ctx, postgresTimeout)
+	defer cancel()
+	found, err := postgresSchema(limited, e.db)
 	if err != nil {
 		return err
 	}
@@ -351,7 +353,7 @@ func (e *postgresEngine) explain(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
 		text, advice := e.name+": "+server.Message, ""
-		switch server.Code {
+		switch sqlState(server) {
 		case "42501": // insufficient_privilege
 			advice = "; run `diga-api migrate` as the role that owns the tables, see deploy/postgres/roles.sql"
 		case "28P01", "28000": // invalid_password, invalid_authorization_specification

@@ -23,6 +23,9 @@ import (
 // the request timeout, so that the error names the lock and not the deadline.
 const sqliteBusyTimeout = "1000"
 
+// sqliteWALTimeout is how long Open tries to switch a file to a write-ahead log.
+const sqliteWALTimeout = 2 * time.Second
+
 // pragma is a setting of SQLite. It is set on each connection and read back, because SQLite ignores unknown pragmas.
 type pragma struct{ name, value, readBack string }
 
@@ -379,8 +382,11 @@ func (e *sqliteEngine) checkMode(ctx context.Context) error {
 }
 
 // enableWAL switches the file to a write-ahead log permanently. If several processes do so at the same time on a new file,
-// some get SQLITE_BUSY at once, regardless of the busy timeout, and have to try again.
+// some get SQLITE_BUSY at once, regardless of the busy timeout, and have to try again. A process that keeps its lock on the
+// file does not keep them trying for ever.
 func (e *sqliteEngine) enableWAL(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sqliteWALTimeout)
+	defer cancel()
 	for {
 		var mode string
 		err := e.write.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -33,5 +34,22 @@ func sqliteMayPass(err error) bool { return sqliteCode(err, sqlite3.SQLITE_BUSY)
 // password (class 28 of SQLSTATE), an unknown database (3D), a missing privilege, table or column (42).
 func postgresMayPass(err error) bool {
 	answer, answered := errors.AsType[*pgconn.PgError](err)
-	return !answered || len(answer.Code) < 2 || !slices.Contains([]string{"28", "3D", "42"}, answer.Code[:2])
+	if !answered {
+		return true
+	}
+	code := sqlState(answer)
+	return len(code) < 2 || !slices.Contains([]string{"28", "3D", "42"}, code[:2])
+}
+
+// sqlState returns the SQLSTATE of an error. PgBouncer reports everything as protocol_violation, a database that it waits for
+// as well as a wrong password, so only its text says what PostgreSQL would have answered.
+func sqlState(err *pgconn.PgError) string {
+	switch text := err.Message; {
+	case err.Code != "08P01":
+	case strings.Contains(text, "authentication failed"), strings.Contains(text, "no such user"):
+		return "28P01"
+	case strings.Contains(text, "no such database"), strings.Contains(text, "database ") && strings.HasSuffix(text, " does not exist"):
+		return "3D000"
+	}
+	return err.Code
 }

@@ -15,6 +15,7 @@ import (
 func TestUnavailable(t *testing.T) {
 	e := &postgresEngine{name: "postgres://db/diga"}
 	answer := func(code string) error { return &pgconn.PgError{Code: code, Message: "m"} }
+	pooler := func(text string) error { return &pgconn.PgError{Code: "08P01", Message: text} }
 	for _, test := range []struct {
 		err  error
 		want bool
@@ -28,6 +29,15 @@ func TestUnavailable(t *testing.T) {
 		{answer("28000"), false},
 		{answer("3D000"), false},
 		{answer("42501"), false}, // insufficient privilege
+		// PgBouncer
+		{pooler("query_wait_timeout"), true},
+		{pooler("server login has been failing, try again later (server_login_retry)"), true},
+		{pooler("server login failed: FATAL the database system is starting up"), true},
+		{pooler("password authentication failed"), false},
+		{pooler("SASL authentication failed"), false},
+		{pooler("no such user"), false},
+		{pooler("no such database: diga"), false},
+		{pooler(`server login failed: FATAL database "diga" does not exist`), false},
 		{fmt.Errorf("%w: it is at version 9", ErrNewerSchema), false},
 		{fmt.Errorf("%w: it is at version 0", ErrOlderSchema), false},
 		{fmt.Errorf("%w: no host", ErrURL), false},
@@ -72,6 +82,15 @@ func TestUnavailableSQLite(t *testing.T) {
 	}
 	if err := open(); err != nil {
 		t.Errorf("unlocked: %v", err)
+	}
+	// A file without a write-ahead log, as after a restore, cannot be given one while another process is about to write.
+	for _, statement := range []string{`PRAGMA journal_mode = DELETE`, `BEGIN IMMEDIATE`} {
+		if _, err := other.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := open(); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("locked, without a write-ahead log: %v", err)
 	}
 	path = t.TempDir()
 	if err := open(); err == nil || errors.Is(err, ErrUnavailable) {
