@@ -166,6 +166,11 @@ func TestDocs(t *testing.T) {
 			t.Errorf("403 %s: the page shows %s, the server sends %s", name, example("403", name), body)
 		}
 	}
+	malformed := demo
+	malformed.id = "nope"
+	if _, body := malformed.delete(t, demo.secret); !sameJSON(t, example("422", ""), body) {
+		t.Errorf("422: the page shows %s, the server sends %s", example("422", ""), body)
+	}
 
 	step("authorize",
 		chromedp.Click(".auth-wrapper button.authorize"),

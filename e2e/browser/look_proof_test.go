@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,13 @@ func TestLook(t *testing.T) {
 					for _, text := range cut {
 						t.Errorf("%s: cut: %s", name, text)
 					}
+					faint, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](faintTexts))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, text := range faint {
+						t.Errorf("%s: faint: %s", name, text)
+					}
 					screenshot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 					if err != nil {
 						t.Fatal(err)
@@ -85,6 +93,31 @@ func TestLook(t *testing.T) {
 				do(t, chromedp.Click(".opblock-post button.opblock-summary-control"), chromedp.WaitVisible(".opblock .responses-table"))
 				look("large-open")
 			})
+		}
+	}
+}
+
+// The scripts of TestLook find a text that is faint and does not fit.
+func TestLookFires(t *testing.T) {
+	ctx := browser(t, func(any) {})
+	base := startDemo(t).base
+	for _, scheme := range []string{"light", "dark"} {
+		err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844), emulateScheme(scheme),
+			chromedp.Navigate(base+"/docs"), chromedp.WaitVisible(".opblock .responses-table"),
+			run(`(() => {
+				const text = document.body.appendChild(document.createElement("p"))
+				text.textContent = "faint and wide ".repeat(10)
+				text.style.color = "#999"
+				text.style.whiteSpace = "nowrap"
+			})()`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, script := range map[string]string{"faint": faintTexts, "cut": cutTexts} {
+			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](script))
+			if err != nil || !strings.Contains(strings.Join(found, "\n"), "P.null") {
+				t.Errorf("%s, %s: found %q, %v", scheme, name, found, err)
+			}
 		}
 	}
 }
@@ -148,6 +181,65 @@ const cutTexts = `(() => {
 	return found
 })()`
 
+// faintTexts is a script that returns the texts whose contrast to their background is less than 4.5:1, with the contrast: those
+// of the dialog if there is one, because it dims the others. It paints the colours of each element over those of the elements
+// that it is in, with their filters and opacity. Controls that are disabled may be faint.
+const faintTexts = `(() => {
+	for (const animation of document.getAnimations()) animation.finish()
+	const parse = (text) => {
+		const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number)
+		return [r / 255, g / 255, b / 255, a]
+	}
+	const over = (top, bottom) => {
+		const a = top[3] + bottom[3] * (1 - top[3])
+		return a === 0 ? [0, 0, 0, 0] : [0, 1, 2].map((i) => (top[i] * top[3] + bottom[i] * bottom[3] * (1 - top[3])) / a).concat(a)
+	}
+	const matrix = (rows) => ([r, g, b, a]) => rows.map((row) => Math.min(1, Math.max(0, row[0] * r + row[1] * g + row[2] * b + row[3]))).concat(a)
+	const filterOf = (text) => {
+		if (text === "none") return (colour) => colour
+		const found = text.match(/^invert\(([\d.]+)\) hue-rotate\(180deg\)$/)
+		if (!found) throw new Error("the test does not know the filter " + text)
+		const by = Number(found[1]), factor = 1 - 2 * by
+		const invert = matrix([[factor, 0, 0, by], [0, factor, 0, by], [0, 0, factor, by]])
+		const rotate = matrix([[-0.574, 1.43, 0.144, 0], [0.426, 0.43, 0.144, 0], [0.426, 1.43, -0.856, 0]])
+		return (colour) => rotate(invert(colour))
+	}
+	const luminance = (colour) => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) =>
+		sum + weight * (colour[i] <= 0.04045 ? colour[i] / 12.92 : ((colour[i] + 0.055) / 1.055) ** 2.4), 0)
+	const contrast = (element, colour) => {
+		let text = parse(colour), ground = [0, 0, 0, 0]
+		for (let e = element; e; e = e.parentElement) {
+			const style = getComputedStyle(e)
+			const background = parse(style.backgroundColor)
+			const paint = (colour) => {
+				const painted = filterOf(style.filter)(over(colour, background))
+				return [...painted.slice(0, 3), painted[3] * Number(style.opacity)]
+			}
+			text = paint(text)
+			ground = paint(ground)
+		}
+		const [dark, light] = [text, ground].map((colour) => luminance(over(colour, [1, 1, 1, 1]))).sort((a, b) => a - b)
+		return (light + 0.05) / (dark + 0.05)
+	}
+	const found = []
+	for (const element of (document.querySelector(".modal-ux") ?? document.body).querySelectorAll("*")) {
+		const texts = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== "")
+		if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest(":disabled")) continue
+		const colours = []
+		if (texts.length > 0 || element.value) colours.push(getComputedStyle(element).color)
+		for (const pseudo of ["::before", "::after"]) {
+			const style = getComputedStyle(element, pseudo)
+			if (/[^"\s]/.test(style.content) && style.content.startsWith('"')) colours.push(style.color)
+		}
+		if (element.placeholder) colours.push(getComputedStyle(element, "::placeholder").color)
+		for (const colour of colours) {
+			const ratio = contrast(element, colour)
+			if (ratio < 4.5) found.push(element.tagName + "." + element.getAttribute("class") + " " + ratio.toFixed(2) + ": " + (element.innerText || element.value || element.placeholder).slice(0, 40))
+		}
+	}
+	return [...new Set(found)]
+})()`
+
 // brightness returns the mean brightness of a picture, from 0 to 1.
 func brightness(t *testing.T, screenshot []byte) float64 {
 	t.Helper()
@@ -178,7 +270,7 @@ func serveLarge(t *testing.T, base string) string {
 	paths := object{}
 	for i := range largeOperations / 4 {
 		path := object{}
-		for _, method := range []string{"get", "post", "put", "delete"} {
+		for _, method := range [][]string{{"get", "post", "put", "delete"}, {"patch", "head", "options", "trace"}}[i%2] {
 			operation := object{
 				"tags":        []string{fmt.Sprintf("Resources %d", i/4)},
 				"summary":     "Handle Organization Membership Invitation",
@@ -194,7 +286,10 @@ func serveLarge(t *testing.T, base string) string {
 				},
 				"security": []object{{"CustomHTTPBearer": []string{}}},
 			}
-			if method == "post" || method == "put" {
+			if i == 2 {
+				operation["deprecated"] = true
+			}
+			if method == "post" || method == "put" || method == "patch" {
 				operation["requestBody"] = object{"required": true, "content": body(item)}
 			}
 			path[method] = operation

@@ -69,7 +69,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// The script has two bodies that the document does not have: they are those that the server sends.
+// The script has three bodies that the document does not have: they are those that the server sends.
 func TestExamples(t *testing.T) {
 	handler, err := server.New(server.Options{Keys: anyKey{}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -82,11 +82,13 @@ func TestExamples(t *testing.T) {
 	script := httptest.NewRecorder()
 	pages["/docs/docs.js"].ServeHTTP(script, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs/docs.js", nil))
 	_, secret := apikey.New(apitype.NewUUID(), apitype.NewUUID(), "test")
-	for name, authorization := range map[string]string{"anything": "Bearer " + secret.Reveal(), "unauthorized": ""} {
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+apitype.NewUUID().String(), nil)
-		if authorization != "" {
-			request.Header.Set("Authorization", authorization)
-		}
+	for name, sent := range map[string]struct{ id, authorization string }{
+		"anything":     {apitype.NewUUID().String(), "Bearer " + secret.Reveal()},
+		"unauthorized": {apitype.NewUUID().String(), ""},
+		"malformed":    {"nope", "Bearer " + secret.Reveal()},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+sent.id, nil)
+		request.Header.Set("Authorization", sent.authorization)
 		response := httptest.NewRecorder()
 		handler.ServeHTTP(response, request)
 		if line := "const " + name + " = " + strings.TrimSpace(response.Body.String()) + ";\n"; !strings.Contains(script.Body.String(), line) {
