@@ -165,7 +165,7 @@ func (r *reader) read(data []byte) *Document {
 	r.inlinePathItems()
 	r.resolve()
 	r.resolveDynamic()
-	r.findCycles()
+	r.breakCycles()
 	for _, s := range r.schemas {
 		r.upgrade(s)
 	}
@@ -176,6 +176,7 @@ func (r *reader) read(data []byte) *Document {
 	if r.failed {
 		return d
 	}
+	r.boundSiblings()
 	r.nameComponents()
 	d.data = appendJSON(nil, r.root)
 	var err error

@@ -24,8 +24,8 @@ func (r *reader) checkSchemas(d *Document) {
 	}
 }
 
-// circular returns a schema that applies itself to the same value; nil if there is none. findCycles does not see
-// circles of dynamic references, and those that remain where it replaced a reference with a part of a schema.
+// circular returns a schema that applies itself to the same value; nil if there is none. breakCycles does not
+// see circles of dynamic references.
 func (c *compiler) circular(schemas []*node) *node {
 	const visiting, done = 1, 2
 	state := make(map[*schema]int)

@@ -4,7 +4,14 @@ import (
 	"slices"
 )
 
-// findCycles reports references in a circle. A validator, and the generator, would follow them for ever.
+// breakCycles reports references in a circle. A validator, and the generator, would follow them for ever.
+func (r *reader) breakCycles() {
+	for before := -1; before < r.inlined; {
+		before = r.inlined
+		r.findCycles() // again, because what was inlined may close a circle through schemas that it had passed
+	}
+}
+
 func (r *reader) findCycles() {
 	const visiting, done = 1, 2
 	state := make(map[*node]int)
@@ -89,17 +96,22 @@ func (c *cost) add(part cost) {
 // to the base in allOf. The variants get a base without the list.
 func (r *reader) breakCycle(cycle []*node) {
 	var broken *node
-	for i, o := range cycle[:len(cycle)-1] {
+	n := len(cycle) - 1
+	for i, o := range cycle[:n] {
 		base := cycle[i+1]
 		if o.target != base {
 			continue
 		}
 		broken = o
-		if o.kind != "schema" || base.find("oneOf") < 0 && base.find("anyOf") < 0 || r.inlined > maxInlined {
+		if o.kind != "schema" || o.inherited || r.inlined > maxInlined ||
+			!base.lists(cycle[(i+2)%n]) || cycle[(i+n-1)%n].lists(o) {
 			continue
 		}
 		r.warn(o, "$ref", "cycle", "the reference leads back to a schema that lists this one; it is read without that list")
 		r.inlineBase(o, base)
+		return
+	}
+	if broken == nil { // the cycle was broken on the way back to its start
 		return
 	}
 	r.err(broken, "$ref", "cycle", "the reference leads in a circle, so that nothing can be decided about a value")
@@ -107,8 +119,13 @@ func (r *reader) breakCycle(cycle []*node) {
 	broken.target = nil
 }
 
-// maxInlined bounds how many schemas inlineBase copies. The copy of a base that refers to itself, in more places than its
-// variants, leads to the next copy.
+// lists reports whether a schema is one of the alternatives of s.
+func (s *node) lists(alternative *node) bool {
+	return slices.Contains(s.list("oneOf"), any(alternative)) || slices.Contains(s.list("anyOf"), any(alternative))
+}
+
+// maxInlined bounds how many schemas inlineBase copies. The number doubles with every level of bases that refer to the
+// next one twice.
 const maxInlined = 5_000
 
 // inlineBase replaces the reference of o with what base says apart from its variants.
@@ -125,6 +142,9 @@ func (r *reader) inlineBase(o, base *node) {
 	r.quiet, r.base = true, base.base
 	r.visit(c, "schema", placeOf(base))
 	r.inlined += len(r.schemas) - schemas
+	for _, s := range r.schemas[schemas:] {
+		s.inherited = true
+	}
 	r.quiet, r.base = false, nil
 	for _, ref := range r.refs[before:] {
 		if target, ok := r.find(ref, ref.kind); ok {

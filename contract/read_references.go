@@ -275,7 +275,7 @@ func (r *reader) convert(o, target *node) bool {
 
 // deref follows references to the object that is none.
 func (r *reader) deref(o *node) *node {
-	for range 100 { // findCycles has removed the cycles
+	for range 100 { // breakCycles has removed the cycles
 		target := o.target
 		if target == nil {
 			break

@@ -28,6 +28,8 @@ type node struct {
 	flag    *bool     // of the schemas true and false, which have no members
 	base    *resource // that references are relative to; nil is the document
 	dynamic *node     // that $dynamicRef leads to, unless an outer schema has the same $dynamicAnchor
+
+	inherited bool // part of the copy of a base; see inlineBase
 }
 
 // resource is a schema with an $id, and everything below it. References in it are relative to the $id.
