@@ -18,7 +18,7 @@ type limits struct {
 	streams     int // requests on one HTTP/2 connection
 }
 
-// defaultLimits keep the memory that "Sizing" in docs/operations.md promises. A header of short fields takes about thirty
+// defaultLimits keep the memory that "Sizing" in docs/operations.md promises. A header of short fields takes almost thirty
 // times its length.
 var defaultLimits = limits{
 	header:      5 * time.Second,

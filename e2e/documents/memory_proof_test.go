@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/diga-io/diga-api/e2e/internal/process"
 )
@@ -27,14 +28,17 @@ func TestMemory(t *testing.T) {
 	const (
 		connections   = 1000
 		base          = 64 << 10 // kB
-		perConnection = 96       // kB
+		perConnection = 288      // kB
 		streams       = 16       // of HTTP/2
 	)
 	deleteKey := func() string { return "DELETE /v1/api_key/" + id() }
 	bundle := func() string { return "GET /docs/swagger-ui-bundle.js" } // without gzip
-	var shortFields strings.Builder                                     // 11 kB of different ones
-	for i := range 2300 {
-		fmt.Fprintf(&shortFields, "%c%c:\r\n", 'a'+i/100, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+-.^_`|~"[i%75])
+	const token = "0123456789abcdefghijklmnopqrstuvwxyz!#$%&'*+-.^_`|~"
+	var shortFields strings.Builder // 10 kB of different ones, which take more than twenty times their length in memory
+	for _, a := range token {
+		for _, b := range token {
+			fmt.Fprintf(&shortFields, "%c%c:\n", a, b)
+		}
 	}
 	for _, load := range []struct {
 		name     string
@@ -59,6 +63,15 @@ func TestMemory(t *testing.T) {
 		{"HTTP2", "h2", func(c *client) error { return c.askHTTP2(1<<16-1, streams, deleteKey()) }, true},
 		{"HTTP2, read slowly", "h2", func(c *client) error { return c.askHTTP2(0, streams, deleteKey()) }, true},
 		{"HTTP2, documentation read slowly", "h2", func(c *client) error { return c.askHTTP2(0, streams, bundle()) }, true},
+		{"HTTP2, many fields, read slowly", "h2", func(c *client) error {
+			for i := range 240 { // as many as net/http takes
+				c.fields += field(fmt.Sprintf("%02x", i), "")
+			}
+			return c.askHTTP2(0, streams, bundle())
+		}, true},
+		{"plain, many fields, documentation read slowly", "", func(c *client) error {
+			return c.readSlowly(bundle(), shortFields.String())
+		}, true},
 	} {
 		t.Run(load.name, func(t *testing.T) {
 			database := process.SQLite(t)
@@ -71,7 +84,7 @@ func TestMemory(t *testing.T) {
 			// The race detector takes several times the memory, so that this is the program as it is released.
 			cmd := process.Command(t, args...)
 			cmd.Path = process.Release(t)
-			cmd.Env = append(cmd.Env, "GOMEMLIMIT=98MiB") // as in deploy/
+			cmd.Env = append(cmd.Env, "GOMEMLIMIT=290MiB") // as in deploy/
 			server := process.Start(t, cmd)
 			server.Await(t)
 			idle := peakMemory(t, server.Process.Pid)
@@ -79,9 +92,15 @@ func TestMemory(t *testing.T) {
 			_, address, _ := strings.Cut(server.API, "://")
 			begun := new(sync.WaitGroup)
 			begun.Add(connections)
+			arrived := sync.OnceFunc(func() {
+				begun.Wait()
+				for unread(t, address) {
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
 			clients := make([]*client, connections)
 			for i := range clients {
-				clients[i] = &client{secret: key.Key, begun: begun}
+				clients[i] = &client{secret: key.Key, begun: begun.Done, arrived: arrived}
 			}
 			connecting := make(chan struct{}, 20) // so that no handshake takes too long
 			for _, err := range each(clients, func(c *client) error {
@@ -115,8 +134,33 @@ func TestMemory(t *testing.T) {
 // has ended.
 type client struct {
 	net.Conn
-	secret string
-	begun  *sync.WaitGroup // done when all clients have sent the beginning of a request
+	secret  string
+	fields  string // of HTTP/2, added to each request
+	begun   func() // tells that this client has sent the beginning of a request
+	arrived func() // waits until the server has read the beginnings of all clients
+}
+
+// unread reports whether the kernel has received something from a client that the server at address has not read.
+func unread(t *testing.T, address string) bool {
+	t.Helper()
+	_, text, _ := strings.Cut(address, ":")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Error(err)
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Error(err)
+	}
+	const established = "01"
+	for line := range strings.Lines(string(table)) {
+		// The number, the local and the remote address, the state, and the bytes in the queues.
+		fields := strings.Fields(line)
+		if strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) && fields[3] == established && !strings.HasSuffix(fields[4], ":00000000") {
+			return true
+		}
+	}
+	return false
 }
 
 // each calls do for all clients at the same time, and returns the errors.
@@ -191,8 +235,8 @@ func (c *client) readSlowly(line, rest string) error {
 // sendSlowly sends the header of a request, but its end not before all clients have come as far.
 func (c *client) sendSlowly(fields string) error {
 	_, err := io.WriteString(c, c.header("GET /nowhere")+fields)
-	c.begun.Done()
-	c.begun.Wait()
+	c.begun()
+	c.arrived()
 	if err != nil {
 		return err
 	}
@@ -242,7 +286,7 @@ func field(name, value string) string {
 func (c *client) askHTTP2(window uint32, count int, line string) error {
 	method, path, _ := strings.Cut(line, " ")
 	header := field(":method", method) + field(":scheme", "https") + field(":path", path) + field(":authority", "diga") +
-		field("authorization", "Bearer "+c.secret)
+		field("authorization", "Bearer "+c.secret) + c.fields
 	out := frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32([]byte{0, 4}, window))
 	for i := range count {
 		out = append(out, frame(frameHeaders, flagEndStream|flagEndHeaders, uint32(2*i+1), []byte(header))...)
