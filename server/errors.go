@@ -163,7 +163,8 @@ type detail struct {
 }
 
 // detailTypes maps the keywords of JSON Schema to the error types of pydantic, which the publisher's clients know
-// (https://docs.pydantic.dev/latest/errors/validation_errors/).
+// (https://docs.pydantic.dev/latest/errors/validation_errors/). type_error, format_error and parsing_error each stand for
+// several of pydantic's, which depend on its Python types.
 var detailTypes = map[string]string{
 	"required":             "missing",
 	"type":                 "type_error",
