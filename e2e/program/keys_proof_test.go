@@ -3,6 +3,7 @@
 package program_test
 
 import (
+	"database/sql"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -44,7 +45,21 @@ func TestMigrateInterrupted(t *testing.T) {
 	storetest.Fill(t, source, 30_000)
 	onEngines(t, func(t *testing.T, target string) {
 		copying := []string{"migrate", "--from", source, "--to", target}
-		status, screen := interrupt(t, func() { t.Fatal("the copy was done before it could be interrupted") }, copying...)
+		empty := func() {
+			driver, address := "pgx", target
+			if path, found := strings.CutPrefix(target, "sqlite:"); found {
+				driver, address = "sqlite", path
+			}
+			db, err := sql.Open(driver, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(t.Context(), `DELETE FROM api_keys`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status, screen := interrupt(t, empty, copying...)
 		if status != 1 || !strings.Contains(screen, "interrupted: nothing was copied to ") {
 			t.Errorf("exit status %d:\n%s", status, screen)
 		}
