@@ -42,13 +42,14 @@ func TestImportRules(t *testing.T) {
 func TestLayers(t *testing.T) {
 	below := map[string]string{
 		"api":               "",
-		"contract":          "contract",
+		"internal":          "",
+		"contract":          "contract internal",
 		"gen":               "gen contract",
 		"server":            "server api gen contract",
 		"client":            "client gen contract",
 		"client/clienttest": "client server api gen contract",
 		"cmd/contractgen":   "cmd/contractgen contract",
-		"cmd/diga-api":      "cmd/diga-api server client api gen contract",
+		"cmd/diga-api":      "cmd/diga-api server client api gen contract internal",
 	}
 	within := func(name, layer string) bool { return name == layer || strings.HasPrefix(name, layer+"/") }
 	for _, line := range list(t, "-f", `{{.ImportPath}}: {{join .Imports " "}}`, "./...") {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/diga-io/diga-api/internal/levenshtein"
 )
 
 // visit checks the members of an object of a kind, repairs those that have another type than the kind says, and collects
@@ -144,33 +146,12 @@ func misspelled(kind, name string) string {
 	plain := strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
 	best, least := "", 3
 	for known := range shapes[kind] {
-		d := distance(plain, strings.ToLower(known))
+		d := levenshtein.Distance(plain, strings.ToLower(known))
 		if d <= min(2, len(known)/3) && (d < least || d == least && known < best) {
 			best, least = known, d
 		}
 	}
 	return best
-}
-
-// distance returns how many letters have to be inserted, removed or replaced to turn a into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := previous
-			if a[i] != b[j] {
-				cost++
-			}
-			previous = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // fit returns the value of a member of o as the kind has it. It reports false if the member is to be dropped.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/apikey"
+	"github.com/diga-io/diga-api/server/store"
+)
+
+type keysRevokeCommand struct {
+	databaseFlags
+	IDs    []string `arg:"" name:"id" help:"The ids of the keys to revoke."`
+	DryRun bool     `help:"Only print what would be revoked."`
+	JSON   bool     `name:"json" help:"Print one JSON object per line: each key with its deletion, or why it was not revoked."`
+}
+
+// Help implements kong.HelpProvider.
+func (keysRevokeCommand) Help() string {
+	return fmt.Sprintf("Every server rejects the keys from the next request on. Exit status: 0 all of them are revoked, "+
+		"%d some do not exist or were deleted before, %d an id is not a UUID and no key was revoked, %d any other failure, %d invalid usage.",
+		exitNotFound, exitInvalid, exitFailure, exitUsage)
+}
+
+// Run deletes the keys at the database. It goes on after keys that are not found.
+func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
+	ids, keys, err := c.openForKeys(ctx, c.IDs)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	var notFound []error
+	for _, id := range ids {
+		key, err := c.revoke(ctx, std, keys, id)
+		if missing, ok := errors.AsType[deleteError](err); ok {
+			notFound = append(notFound, missing)
+			if err = nil; c.JSON {
+				err = printJSON(std.out, printedRefusal{id, missing.kind, missing.Error(), keys.String()})
+			}
+		} else if err == nil {
+			err = c.print(std, keys, key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(notFound) > 0 {
+		// With --json each of them has its line.
+		return reportedError{deleteError{errors.Join(notFound...), "not_found", exitNotFound}}
+	}
+	return nil
+}
+
+// revoke deletes the key and returns it with its tombstone.
+func (c *keysRevokeCommand) revoke(ctx context.Context, std streams, keys *store.Store, id apitype.UUID) (apikey.Key, error) {
+	key, err := liveKey(ctx, keys, id)
+	if err != nil || c.DryRun {
+		return key, err
+	}
+	// By the zero UUID, because no key did it.
+	key.Deleted = &apikey.Deletion{At: time.Now(), RequestID: "keys revoke by " + operator()}
+	if err := keys.Delete(ctx, key.ProjectID, id, *key.Deleted); err != nil {
+		return key, notFound(err, keys, id)
+	}
+	audit(std, keys, "key revoked", "key", id.String())
+	return key, nil
+}
+
+func (c *keysRevokeCommand) print(std streams, keys *store.Store, key apikey.Key) error {
+	if c.JSON {
+		printed := printedKeyOf(key, keys)
+		printed.DryRun = c.DryRun
+		return printJSON(std.out, printed)
+	}
+	fmt.Fprintf(std.out, "%s %s (%s) of project %s in %s\n", would(c.DryRun, "revoke", "revoked"), key.ID, printable(key.Name), key.ProjectID, keys)
+	return nil
+}
