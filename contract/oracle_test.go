@@ -100,8 +100,8 @@ func (o oracle) violations(t testing.TB, text []byte) []string {
 				add(pointer+"/"+escapeToken(name), "additionalProperties")
 			}
 			return
-		case *kind.PropertyNames:
-			add(pointer+"/"+escapeToken(k.Property), "propertyNames")
+		case *kind.PropertyNames: // its location may be that of a value that was validated later
+			add("/"+escapeToken(k.Property), "propertyNames")
 			return
 		case *kind.Contains, *kind.MinContains:
 			add(pointer, k.KeywordPath()[0])
@@ -291,11 +291,11 @@ func compareWithOracle(t *testing.T, seed uint64) (valid, invalid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var whole struct{ Components any }
+	var whole struct{ Components json.RawMessage }
 	if err := json.Unmarshal(read.JSON(), &whole); err != nil {
 		t.Fatal(err)
 	}
-	o := newOracle(t, `{"$ref":"#/components/schemas/A","components":`+encode(whole.Components)+`}`)
+	o := newOracle(t, `{"$ref":"#/components/schemas/A","components":`+string(whole.Components)+`}`)
 	for range 30 {
 		text := []byte(encode(d.value(3)))
 		want := o.violations(t, text)
@@ -310,11 +310,14 @@ func compareWithOracle(t *testing.T, seed uint64) (valid, invalid int) {
 		invalid++
 		var got []string
 		for _, v := range s.validate(text, "body", "") {
-			if wrongType := v.Pointer + " type"; (v.Keyword == "enum" || v.Keyword == "const") && slices.Contains(want, wrongType) {
-				got = append(got, wrongType) // this package reports that it is none of the permitted values
-			} else {
-				got = append(got, v.Pointer+" "+v.Keyword)
+			pointer, keyword := v.Pointer, v.Keyword
+			if keyword == "propertyNames" {
+				pointer = pointer[strings.LastIndexByte(pointer, '/'):]
 			}
+			if (keyword == "enum" || keyword == "const") && slices.Contains(want, pointer+" type") {
+				keyword = "type" // this package reports that it is none of the permitted values
+			}
+			got = append(got, pointer+" "+keyword)
 		}
 		slices.Sort(got)
 		// The oracle ends a schema at an invalid format and at a number that is no integer, and ignores what a schema
