@@ -46,18 +46,15 @@ func echoPath(path string) (string, error) {
 // "/v1/pets/:id". It is nil if the document has none.
 func (c *Contract) Operation(method, echoPath string) *Operation { return c.routes[echoPath][method] }
 
-// operationKey is where OperationOf keeps an operation in the echo.Context.
+// operationKey is where OperationOf keeps an operation whose path parameters it trimmed in the echo.Context.
 const operationKey = "contract.operation"
 
 // OperationOf returns the operation that echo routed the request of ctx to. It is nil if the document has none.
 //
-// The first call looks the operation up and every later call returns the same, so that an outer middleware, Middleware
-// and the error handler agree. It also corrects echo's router, which lets the last parameter of a path contain slashes:
-// it empties ctx.Path, as echo does for requests without a route.
+// Every call for a request returns the same, so that an outer middleware, Middleware and the error handler agree. The
+// first call corrects echo's router, which lets the last parameter of a path contain slashes: it empties ctx.Path, as echo
+// does for requests without a route.
 func (c *Contract) OperationOf(ctx echo.Context) *Operation {
-	if o, ok := ctx.Get(operationKey).(*Operation); ok && o.contract == c {
-		return o
-	}
 	methods, ok := c.routes[ctx.Path()]
 	if !ok {
 		return nil
@@ -69,6 +66,9 @@ func (c *Contract) OperationOf(ctx echo.Context) *Operation {
 	o := methods[ctx.Request().Method]
 	if o == nil {
 		return nil
+	}
+	if !o.suffixes || ctx.Get(operationKey) == o {
+		return o
 	}
 	if !o.trimSuffixes(ctx) {
 		ctx.SetPath("")

@@ -13,7 +13,7 @@ import (
 type recorder struct {
 	writer    http.ResponseWriter // of the connection
 	operation *Operation
-	outer     http.Header // the headers before the handler
+	outer     http.Header // the headers before the handler; shares their values, which Set and Add leave as they are
 	author    author
 
 	status      int
@@ -47,14 +47,14 @@ const (
 )
 
 func newRecorder(o *Operation, w http.ResponseWriter) *recorder {
-	return &recorder{writer: w, operation: o, outer: w.Header().Clone()}
+	return &recorder{writer: w, operation: o, outer: maps.Clone(w.Header())}
 }
 
 // discard forgets the response and its headers, so that another can be written in its place.
 func (r *recorder) discard() {
 	header := r.writer.Header()
 	clear(header)
-	maps.Copy(header, r.outer.Clone())
+	maps.Copy(header, r.outer)
 	*r = recorder{writer: r.writer, operation: r.operation, outer: r.outer, author: r.author}
 }
 

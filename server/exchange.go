@@ -125,17 +125,13 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 					status = http.StatusInternalServerError
 				}
 				end(status, duration)
-				attributes := make([]slog.Attr, 0, 8)
-				attributes = append(attributes, slog.String("request_id", x.requestID), slog.String("method", method),
-					slog.Int("status", status), slog.Int64("duration_us", duration.Microseconds()))
-				if x.operation != nil {
-					attributes[1] = slog.String("operation", x.operation.ID)
+				if options.Logger.Enabled(ctx, slog.LevelInfo) {
+					record := x.record(method, status, duration)
+					if options.LogPeer {
+						record.AddAttrs(slog.String("peer", peer(request)))
+					}
+					_ = options.Logger.Handler().Handle(ctx, record)
 				}
-				attributes = x.appendDetails(attributes)
-				if options.LogPeer {
-					attributes = append(attributes, slog.String("peer", peer(request)))
-				}
-				options.Logger.LogAttrs(ctx, slog.LevelInfo, "request", attributes...)
 			}()
 			inFlight := &operations
 			if x.operation == nil {
@@ -155,21 +151,27 @@ func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	}
 }
 
-// appendDetails appends what the log line of the request says about the caller and its mistakes.
-func (x *exchange) appendDetails(attributes []slog.Attr) []slog.Attr {
+// record returns the log line of the request. It names no source line, because slog would have to find it for each request.
+func (x *exchange) record(method string, status int, duration time.Duration) slog.Record {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	what := slog.String("method", method)
+	if x.operation != nil {
+		what = slog.String("operation", x.operation.ID)
+	}
+	record.AddAttrs(slog.String("request_id", x.requestID), what, slog.Int("status", status), slog.Int64("duration_us", duration.Microseconds()))
 	if x.authenticated {
-		attributes = append(attributes, slog.String("caller", x.caller.ID.String()))
+		record.AddAttrs(slog.String("caller", x.caller.ID.String()))
 	}
 	if x.failure != nil {
-		attributes = append(attributes, slog.String("reason", x.failure.reason))
+		record.AddAttrs(slog.String("reason", x.failure.reason))
 		if x.failure.key != (apitype.UUID{}) {
-			attributes = append(attributes, slog.String("key", x.failure.key.String()))
+			record.AddAttrs(slog.String("key", x.failure.key.String()))
 		}
 	}
 	if len(x.violations) > 0 {
-		attributes = append(attributes, slog.Any("violations", describe(x.violations)))
+		record.AddAttrs(slog.Any("violations", describe(x.violations)))
 	}
-	return attributes
+	return record
 }
 
 // maxLogged limits the violations in a log line.
