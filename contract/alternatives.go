@@ -9,11 +9,11 @@ import (
 // as tells the client what to change: the violations of the one schema that the value is meant to fit, by its type, by the
 // member that tells the schemas apart, or because it has the fewest violations. If no schema stands out, it reports one
 // violation: that the value fits none.
-func (v *validation) failAlternatives(s *schema, keyword string, alternatives []part, offset int) bool {
+func (v *validation) failAlternatives(s *schema, keyword string, alternatives []part, start int) bool {
 	if v.report == nil {
-		return false
+		return v.fail(s, keyword, start)
 	}
-	k := kindOf[v.data[offset]]
+	k := kindOf[v.text[start]]
 	meant := keep(alternatives, func(p part) bool { return p.kinds(0)&k != 0 })
 	if len(meant) == 0 {
 		// A client that sends a value does not mean null.
@@ -24,24 +24,22 @@ func (v *validation) failAlternatives(s *schema, keyword string, alternatives []
 	}
 	if len(meant) > 1 && k == object {
 		var failed, more bool
-		if meant, failed, more = v.byTag(s, meant, offset); failed {
+		if meant, failed, more = v.byTag(s, meant, start); failed {
 			return more
 		}
 	}
 	// Nested alternatives would visit the same bytes again and again. What this visits is bounded by the size of the text.
-	v.next = offset
-	v.skip()
-	v.explored += len(meant) * (v.next - offset)
-	if v.explored > 1<<16+4*len(v.data) {
-		return v.fail(s, keyword)
+	v.explored += len(meant) * (v.skip(start) - start)
+	if v.explored > 1<<16+4*len(v.text) {
+		return v.fail(s, keyword, start)
 	}
 	if len(meant) == 1 {
-		return v.inPlace(meant[0], offset, nil)
+		return v.inPlace(meant[0], start, nil) > 0
 	}
-	best := v.try(meant[0], offset)
+	best := v.try(meant[0], start)
 	unique := len(best) > 0
 	for _, p := range meant[1:] {
-		switch found := v.try(p, offset); {
+		switch found := v.try(p, start); {
 		case len(found) < len(best):
 			best, unique = found, len(found) > 0
 		case len(found) == len(best):
@@ -49,7 +47,7 @@ func (v *validation) failAlternatives(s *schema, keyword string, alternatives []
 		}
 	}
 	if !unique {
-		return v.fail(s, keyword)
+		return v.fail(s, keyword, start)
 	}
 	v.report.found = append(v.report.found, best...)
 	return len(v.report.found) < maxViolations
@@ -60,10 +58,10 @@ func keep(parts []part, wanted func(part) bool) []part {
 }
 
 // try returns the violations of the value at an offset by one schema.
-func (v *validation) try(p part, offset int) []found {
+func (v *validation) try(p part, start int) []found {
 	outer, depth := v.report, v.depth
 	v.report = &report{in: outer.in, name: outer.name, pointer: slices.Clone(outer.pointer), place: slices.Clone(outer.place), order: slices.Clone(outer.order)}
-	v.inPlace(p, offset, nil)
+	v.inPlace(p, start, nil)
 	tried := v.report.found
 	v.report, v.depth = outer, depth
 	return tried
@@ -118,7 +116,7 @@ func (v *validation) failType(s *schema, alternatives []part) bool {
 // byTag returns the alternatives that the object at an offset names by its tag: the member that the discriminator of s
 // tells, or members for which every alternative permits certain values only. If the object names none, failed is true, and
 // the reason is reported.
-func (v *validation) byTag(s *schema, meant []part, offset int) (rest []part, failed, more bool) {
+func (v *validation) byTag(s *schema, meant []part, start int) (rest []part, failed, more bool) {
 	discriminator := s.node.object("discriminator")
 	var names []string
 	if discriminator != nil {
@@ -130,10 +128,10 @@ func (v *validation) byTag(s *schema, meant []part, offset int) (rest []part, fa
 		}
 	}
 	for i, name := range names {
-		value := v.memberOf(offset, name)
+		value := v.memberOf(start, name)
 		if value == "" {
 			if !slices.ContainsFunc(meant, func(p part) bool { return !p.requires(name, 0) }) {
-				return nil, true, v.failAt(s, "required", name)
+				return nil, true, v.failAt(s, "required", name, start)
 			}
 			continue
 		}
@@ -146,7 +144,7 @@ func (v *validation) byTag(s *schema, meant []part, offset int) (rest []part, fa
 		})
 		switch len(named) {
 		case 0:
-			return nil, true, v.failAt(s, "enum", name)
+			return nil, true, v.failAt(s, "enum", name, start)
 		case 1:
 			return named, false, true
 		}
@@ -192,23 +190,19 @@ func (s *schema) requires(name string, nesting int) bool {
 }
 
 // memberOf returns the value of a member of the object at an offset, "" if there is none.
-func (v *validation) memberOf(offset int, name string) string {
-	scan := validation{text: text{data: v.data, next: offset + 1}}
-	for n := 0; ; n++ {
-		if more, _ := scan.more(n, '}'); !more {
-			return ""
+func (v *validation) memberOf(start int, name string) string {
+	scan := validation{text: v.text}
+	for b, at := byte(','), start; b == ','; {
+		member, value := scan.name(at + 1)
+		if value == 0 { // the object is empty
+			break
 		}
-		scan.peek()
-		raw, escaped, _ := scan.string()
-		if escaped {
-			raw = unescape(raw)
+		_, value = scan.peek(value)
+		end := scan.skip(value)
+		if member == name {
+			return string(scan.text[value:end])
 		}
-		scan.take(':')
-		scan.peek()
-		start := scan.next
-		scan.skip()
-		if raw == name {
-			return scan.data[start:scan.next]
-		}
+		b, at = scan.peek(end)
 	}
+	return ""
 }

@@ -22,10 +22,10 @@ type found struct {
 }
 
 // collect returns the violations of JSON text, in the order of the document.
-func (s *schema) collect(data, in, name string) []Violation {
+func (s *schema) collect(data text, in, name string) []Violation {
 	r := &report{in: in, name: name}
-	v := validation{text: text{data: data}, report: r}
-	if err := inTime(func() { v.value(s, nil) }); err != nil {
+	v := validation{text: data, report: r}
+	if err := inTime(func() { v.value(s, 0, nil) }); err != nil {
 		r.found = append(r.found, found{gaveUp(in, name, err), nil})
 	}
 	slices.SortStableFunc(r.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
@@ -74,8 +74,10 @@ func (o *node) offsetOf(keyword string) int {
 	return o.offset
 }
 
-// fail is called for each violation of a keyword of s. It returns whether to go on.
-func (v *validation) fail(s *schema, keyword string) bool {
+// fail is called for each violation of a keyword of s, with the offset up to which the text has been read. It returns
+// whether to go on.
+func (v *validation) fail(s *schema, keyword string, at int) bool {
+	v.stopped = at
 	if keyword == "type" { // a value of the wrong type is none of the permitted ones, and to name those helps more
 		switch {
 		case s.enum != nil:
@@ -88,16 +90,17 @@ func (v *validation) fail(s *schema, keyword string) bool {
 }
 
 // failAt is fail for a member of the value.
-func (v *validation) failAt(s *schema, keyword, member string) bool {
+func (v *validation) failAt(s *schema, keyword, member string, at int) bool {
 	if v.report == nil {
-		return false
+		return v.fail(s, keyword, at)
 	}
 	defer v.report.leave(v.report.enter(s.node.offsetOf(keyword), 0))
 	v.report.step(escapeToken(member), keyword != "additionalProperties" && keyword != "propertyNames")
-	return v.fail(s, keyword)
+	return v.fail(s, keyword, at)
 }
 
-func (v *validation) failFormat(s *schema, format string, err error) bool {
+func (v *validation) failFormat(s *schema, format string, err error, at int) bool {
+	v.stopped = at
 	return v.report != nil && v.report.add(s, Violation{
 		Keyword: "format", Format: format, Message: "Input should be a valid " + format, Err: err,
 	})

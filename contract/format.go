@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -71,7 +70,18 @@ var usualForms = map[string]func(string) int{
 	},
 	"date-time": func(data string) int {
 		const length = len(`"2006-01-02T15:04:05Z"`)
-		if len(data) < length || data[length-1] != '"' || !isDateTime(data[1:length-1], true) {
+		if len(data) < length || data[5] != '-' || data[8] != '-' || data[11] != 'T' || data[14] != ':' || data[17] != ':' || data[20:22] != `Z"` {
+			return 0
+		}
+		// Of the digits remain their values, and of the other characters nothing. Adding 6 sets a bit if a value is more than 9.
+		const six, highest = 0x0606060606060606, 0xf0f0f0f0f0f0f0f0
+		date, clock := word(data[1:])^word("0000-00-"), word(data[9:])^word("00T00:00")
+		if (date|clock|(date+six)|(clock+six))&highest != 0 {
+			return 0
+		}
+		value := func(w uint64, i int) uint64 { return w>>(8*i)&0xf*10 + w>>(8*i+8)&0xf }
+		month, day, hour, minute := value(date, 5), value(clock, 0), value(clock, 3), value(clock, 6)
+		if month-1 > 11 || day-1 > 27 || hour > 23 || minute > 59 || twoDigits(data[18:]) > 59 {
 			return 0
 		}
 		return length
@@ -160,8 +170,12 @@ func isDate(s string) bool {
 	if century > 99 || year > 99 || month < 1 || month > 12 || day < 1 {
 		return false
 	}
-	return day <= 28 || day <= time.Date(100*century+year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	leap := year%4 == 0 && (year > 0 || century%4 == 0)
+	return day <= daysOf[month] || leap && month == 2 && day == 29
 }
+
+// daysOf has the number of days of each month, from 1 on, except in leap years.
+var daysOf = [...]int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 // isTime reports whether s is a full-time of RFC 3339, or a partial-time without zone.
 func isTime(s string, zone bool) bool {
@@ -291,7 +305,7 @@ func isQuoted(s string) bool {
 // The classes of ASCII characters.
 const (
 	atomCharacter   = 1 << iota // of a mailbox
-	uriCharacter                // permitted somewhere in a URI
+	uriCharacter                // permitted somewhere in a URI, except for brackets and percent signs
 	schemeCharacter             // of the scheme of a URI, after its first letter
 	hostCharacter               // of a host name, anywhere in a label
 )
@@ -302,7 +316,7 @@ var asciiClass = func() (class [utf8.RuneSelf]uint8) {
 		if strings.IndexByte(`"(),:;<>@[\]`, b) < 0 {
 			class[b] |= atomCharacter
 		}
-		if strings.IndexByte("\"<>\\^`{|}", b) < 0 {
+		if strings.IndexByte("\"<>\\^`{|}[]%", b) < 0 {
 			class[b] |= uriCharacter
 		}
 		if letterOrDigit || strings.IndexByte("+.-", b) >= 0 {
@@ -316,6 +330,12 @@ var asciiClass = func() (class [utf8.RuneSelf]uint8) {
 }()
 
 func isASCII(s string) bool {
+	for len(s) >= 8 {
+		if word(s)&0x8080808080808080 != 0 {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
@@ -332,10 +352,12 @@ var registration = idna.New(idna.ValidateForRegistration(), idna.VerifyDNSLength
 
 // isIDNHostname reports whether s is a host name of RFC 5890.
 func isIDNHostname(s string) bool {
-	if !isASCII(s) {
+	labels, isInternational := isASCIIHostname(s)
+	if isInternational {
 		s = fullStops.Replace(s)
+		labels, isInternational = isASCIIHostname(s)
 	}
-	if labels, international := isASCIIHostname(s); !international {
+	if !isInternational {
 		return labels
 	}
 	s = strings.ToLower(s)
@@ -371,7 +393,7 @@ func isASCIIHostname(s string) (ok, international bool) {
 			continue
 		}
 		label := s[start:i]
-		if len(label) >= 4 && strings.EqualFold(label[:4], "xn--") {
+		if len(label) >= 4 && label[2:4] == "--" && strings.EqualFold(label[:2], "xn") {
 			return false, true
 		}
 		ok = ok && label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-'
@@ -420,6 +442,7 @@ func isURI(s string, international, reference bool) bool {
 	brackets := false
 	for i := 0; i < len(s); i++ {
 		switch b := s[i]; {
+		case b < utf8.RuneSelf && asciiClass[b]&uriCharacter != 0:
 		case b == '[' || b == ']':
 			brackets = true
 		case b == '%':
@@ -432,7 +455,7 @@ func isURI(s string, international, reference bool) bool {
 				return false
 			}
 			i += size - 1
-		case asciiClass[b]&uriCharacter == 0:
+		default:
 			return false
 		}
 	}

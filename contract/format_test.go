@@ -1,10 +1,12 @@
 package contract
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -68,6 +70,50 @@ func TestFormatOracles(t *testing.T) {
 	}
 	if t.Logf("%d right, %d wrong", right, wrong); right < 1000 || wrong < 1000 {
 		t.Error("too one-sided to mean anything")
+	}
+}
+
+// TestDates compares with package time.
+func TestDates(t *testing.T) {
+	for _, year := range []int{0, 1, 4, 100, 400, 1900, 2000, 2023, 2024, 9999} {
+		for month := range 14 {
+			for day := range 33 {
+				s := fmt.Sprintf("%04d-%02d-%02d", year, month, day)
+				if _, err := time.Parse(time.DateOnly, s); isDate(s) != (err == nil) {
+					t.Errorf("%s: %v", s, err)
+				}
+			}
+		}
+	}
+}
+
+// TestUsualForms holds the fast paths to the formats.
+func TestUsualForms(t *testing.T) {
+	seeds := map[string][]string{
+		"uuid":      {"018f2b5e-0000-7000-8000-00000000000F"},
+		"date-time": {"2026-01-02T03:04:05Z", "2024-12-28T23:59:59Z", "0000-10-10T00:00:00Z"},
+	}
+	for name, usual := range usualForms {
+		for _, seed := range seeds[name] {
+			if n := usual(`"` + seed + `"`); n != len(seed)+2 {
+				t.Errorf("%s: %s is no usual form", name, seed)
+			}
+		}
+		d := rand.New(rand.NewPCG(1, 3))
+		usually := 0
+		for range 20_000 {
+			s := mutated(d, seeds[name], "0123456789afAFgTZtz:-.,/;?@\u00e9 ")
+			switch n := usual(`"` + s + `","next"`); {
+			case n == 0:
+			case n != len(s)+2 || textFormats[name](s) != nil:
+				t.Fatalf("%s: %q has a usual form of %d bytes", name, s, n)
+			default:
+				usually++
+			}
+		}
+		if t.Logf("%s: %d usual forms", name, usually); usually < 1000 {
+			t.Error("too few to mean anything")
+		}
 	}
 }
 

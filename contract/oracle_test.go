@@ -303,6 +303,14 @@ func compareWithOracle(t *testing.T, seed uint64) (valid, invalid int) {
 			t.Errorf("seed %d: %s\naccepted %v, the oracle says %q\n%s", seed, text, accepted, want, doc)
 			return
 		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, text, "", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		if accepted := s.accepts(indented.Bytes()); accepted != (want == nil) {
+			t.Errorf("seed %d: %s\naccepted %v, and without white space %v\n%s", seed, &indented, accepted, !accepted, doc)
+			return
+		}
 		if want == nil {
 			valid++
 			continue

@@ -14,12 +14,12 @@ import (
 // schema is one schema of the document, compiled. It never changes, and refers to other schemas in circles if the
 // document does.
 type schema struct {
-	node    *node // from which it was compiled
-	never   bool  // the schema false
-	types   kinds // that are permitted
-	own     kinds // that have keywords of this schema itself, apart from type, const, enum and the applicators below
-	applies bool  // has keywords that apply other schemas to the same value
-	plain   bool  // has nothing but types and keywords of its own
+	node    *node   // from which it was compiled
+	never   bool    // the schema false
+	types   kinds   // that are permitted
+	own     kinds   // that have keywords of this schema itself, apart from type, const, enum and the applicators below
+	applies bool    // has keywords that apply other schemas to the same value
+	plain   *schema // the same schema with nothing but types and keywords of its own; the schema itself if that is all
 
 	// choice is anyOf, if there is nothing else and no two schemas permit the same type, as for a member that may be null.
 	choice []part
@@ -48,6 +48,7 @@ type schema struct {
 	patterns      []patternProperty
 	additional    part // without a schema, any value
 	names         part
+	usualMembers  bool // no keyword but properties is about the values of properties, which are few
 	minProperties int
 	maxProperties int
 	dependent     []dependency
@@ -55,6 +56,7 @@ type schema struct {
 	// Arrays.
 	prefix      []part
 	items       part // without a schema, any value
+	usualItems  bool // no keyword but items is about the items
 	contains    part
 	minContains int
 	maxContains int
@@ -73,9 +75,11 @@ type schema struct {
 var anyValue = newSchema(&node{})
 
 func newSchema(o *node) *schema {
-	return &schema{
-		node: o, types: anyKind, plain: true, maxLength: math.MaxInt, maxProperties: math.MaxInt, maxContains: math.MaxInt, maxItems: math.MaxInt,
+	s := &schema{
+		node: o, types: anyKind, usualItems: true, maxLength: math.MaxInt, maxProperties: math.MaxInt, maxContains: math.MaxInt, maxItems: math.MaxInt,
 	}
+	s.plain = s
+	return s
 }
 
 // part is a schema within another, with its offset in the document.
@@ -93,17 +97,30 @@ type property struct {
 
 // nameStart is how a name begins in a JSON text.
 type nameStart struct {
-	text string // with quotes and a colon
-	word uint64 // the first bytes, up to eight
-	mask uint64 // of these bytes
+	text        string // with quotes and a colon
+	first, mask uint64 // the first eight bytes, and which of them there are
 }
 
 func startOf(name string) nameStart {
 	s := nameStart{text: string(append(appendString(nil, name), ':'))}
 	var first [8]byte
 	n := copy(first[:], s.text)
-	s.word, s.mask = word(string(first[:])), math.MaxUint64>>(64-8*n)
+	s.first, s.mask = word(string(first[:])), math.MaxUint64>>(64-8*n)
 	return s
+}
+
+// continues reports whether data begins with a name of more than eight bytes, the first eight of which are known to be equal.
+func (s *nameStart) continues(data string) bool {
+	if len(data) < len(s.text) {
+		return false
+	}
+	for i := 16; i < len(s.text); i += 8 {
+		if word(data[i-8:]) != word(s.text[i-8:]) {
+			return false
+		}
+	}
+	last := len(s.text) - 8
+	return word(data[last:]) == word(s.text[last:])
 }
 
 type patternProperty struct {
@@ -244,8 +261,9 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 	s := newSchema(o)
 	c.schemas[key] = s // before its parts, which can refer back to it
 	if o.flag != nil {
-		s.never = !*o.flag
-		s.plain = !s.never
+		if s.never = !*o.flag; s.never {
+			s.plain = nil
+		}
 		return s
 	}
 	b := builder{c, s, o, sc}
@@ -255,8 +273,10 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 	b.objects()
 	b.arrays()
 	b.applicators()
-	s.plain = !s.applies && s.constant == nil && s.enum == nil &&
-		s.unevaluatedItems.schema == nil && s.unevaluatedMembers.schema == nil
+	if s.applies || s.constant != nil || s.enum != nil || s.unevaluatedItems.schema != nil || s.unevaluatedMembers.schema != nil {
+		bare := *s
+		s.plain, bare.plain = &bare, &bare
+	}
 	if asserts := b.asserts(); len(asserts) == 1 && asserts[0] == "anyOf" && disjoint(s.anyOf) {
 		s.choice = s.anyOf
 	}
@@ -487,6 +507,7 @@ func (b *builder) objects() {
 	}
 	b.additional = b.child("additionalProperties")
 	b.names = b.child("propertyNames")
+	b.usualMembers = len(b.properties) > 0 && len(b.properties) <= few && b.patterns == nil && b.names.schema == nil
 	hasMin, hasMax := b.count("minProperties", &b.minProperties), b.count("maxProperties", &b.maxProperties)
 	b.separate = !hasMin && !hasMax && b.dependent == nil
 	for _, i := range b.required {
@@ -510,6 +531,7 @@ func (b *builder) arrays() {
 	hasMin, hasMax := b.count("minItems", &b.minItems), b.count("maxItems", &b.maxItems)
 	unique, _ := b.node.get("uniqueItems")
 	b.unique = unique == true
+	b.usualItems = b.prefix == nil && b.contains.schema == nil && !b.unique
 	if b.prefix != nil || b.items.schema != nil || b.contains.schema != nil || hasMin || hasMax || b.unique {
 		b.own |= array
 	}

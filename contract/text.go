@@ -2,17 +2,12 @@ package contract
 
 import (
 	"math/bits"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// text is a JSON text that is read from front to back. Its methods return false at the first byte that is not JSON.
-type text struct {
-	data  string
-	next  int // the first byte that is not consumed
-	depth int // of objects and arrays around next
-}
+// text is a JSON text. Its methods take the offset of a token and return the offset after it; 0 if the token is not JSON.
+type text string
 
 // kinds is a set of the types of JSON.
 type kinds uint8
@@ -42,67 +37,44 @@ var kindNamed = map[string]kinds{
 	"object": object,
 }
 
-// peek skips white space and returns the byte after it; 0 at the end.
-func (t *text) peek() byte {
-	for t.next < len(t.data) {
-		b := t.data[t.next]
-		if b > ' ' {
-			return b
-		}
-		if b != ' ' && b != '\n' && b != '\t' && b != '\r' {
-			break
-		}
-		t.next++
+// byte returns the byte at an offset; 0 at the end, which is no byte of JSON.
+func (t text) byte(at int) byte {
+	if at < len(t) {
+		return t[at]
 	}
 	return 0
 }
 
-// take consumes b if it is the next byte after white space.
-func (t *text) take(b byte) bool {
-	if t.peek() != b {
-		return false
-	}
-	t.next++
-	return true
+// peek returns the first byte at or after an offset that is not white space, and its offset.
+func (t text) peek(at int) (byte, int) {
+	at = t.space(at)
+	return t.byte(at), at
 }
 
-// more reports whether an object or array that has had count members or items has another one, and consumes the comma
-// before it or the closing bracket. Without a comma, ok is false.
-func (t *text) more(count int, closing byte) (more, ok bool) {
-	if i := t.next + 1; count > 0 && i < len(t.data) && t.data[t.next] == ',' && t.data[i] > ' ' {
-		t.next = i // without white space
-		return true, true
+// space returns the offset of the first byte at or after an offset that is not white space.
+func (t text) space(at int) int {
+	for at < len(t) && t[at] <= ' ' && (t[at] == ' ' || t[at] == '\n' || t[at] == '\t' || t[at] == '\r') {
+		at++
 	}
-	b := t.peek()
-	if b == closing {
-		t.next++
-		return false, true
-	}
-	if count == 0 {
-		return true, true
-	}
-	t.next++
-	return true, b == ','
+	return at
 }
 
-// literal consumes true, false or null.
-func (t *text) literal(name string) bool {
-	if !strings.HasPrefix(t.data[t.next:], name) {
-		return false
+// literal reads true, false or null.
+func (t text) literal(at int, name string) int {
+	if len(t)-at < len(name) || string(t[at:at+len(name)]) != name {
+		return 0
 	}
-	t.next += len(name)
-	return true
+	return at + len(name)
 }
 
-// string consumes a string, of which the opening quote is next, and returns what is between its quotes.
-func (t *text) string() (raw string, escaped, ok bool) {
-	data := t.data
-	start := t.next + 1
-	for i := start; i < len(data); {
-		if i+8 <= len(data) {
+// string reads a string, of which the opening quote is at the offset. It returns what is between the quotes.
+func (t text) string(at int) (raw string, escaped bool, end int) {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	start := at + 1
+	for i := start; i < len(t); {
+		if i+8 <= len(t) {
 			// Eight bytes at a time, look for a quote, a backslash or a control character.
-			w := word(data[i : i+8])
-			const ones, highest = 0x0101010101010101, 0x8080808080808080
+			w := word(string(t[i : i+8]))
 			quote, backslash := w^ones*'"', w^ones*'\\'
 			special := ((quote-ones)&^quote | (backslash-ones)&^backslash | (w-ones*' ')&^w) & highest
 			if special == 0 {
@@ -111,16 +83,15 @@ func (t *text) string() (raw string, escaped, ok bool) {
 			}
 			i += bits.TrailingZeros64(special) / 8 // the first one; later bits can be wrong
 		}
-		switch b := data[i]; {
+		switch b := t[i]; {
 		case b == '"':
-			t.next = i + 1
-			return data[start:i], escaped, true
+			return string(t[start:i]), escaped, i + 1
 		case b < ' ':
-			return "", false, false
+			return "", false, 0
 		case b == '\\':
-			n := escapeLength(data[i:])
+			n := escapeLength(string(t[i:]))
 			if n == 0 {
-				return "", false, false
+				return "", false, 0
 			}
 			escaped = true
 			i += n
@@ -128,7 +99,26 @@ func (t *text) string() (raw string, escaped, ok bool) {
 			i++
 		}
 	}
-	return "", false, false
+	return "", false, 0
+}
+
+// name reads the name of a member and the colon after it. It returns the name without escapes.
+func (t text) name(at int) (name string, end int) {
+	b, at := t.peek(at)
+	if b != '"' {
+		return "", 0
+	}
+	name, escaped, end := t.string(at)
+	if end == 0 {
+		return "", 0
+	}
+	if b, end = t.peek(end); b != ':' {
+		return "", 0
+	}
+	if escaped {
+		name = unescape(name)
+	}
+	return name, end + 1
 }
 
 // word returns the eight bytes of s as one number.
@@ -160,41 +150,63 @@ func unescape(raw string) string {
 	return string(value)
 }
 
-// number consumes a number and reports whether it has neither a fraction nor an exponent.
-func (t *text) number() (raw string, whole, ok bool) {
-	start := t.next
-	if t.next < len(t.data) && t.data[t.next] == '-' {
-		t.next++
+// integer reads an integer of at most 18 digits, with neither a fraction nor an exponent.
+func (t text) integer(at int) (n int64, end int) {
+	first := at
+	if t.byte(at) == '-' {
+		first++
 	}
-	first := t.next
-	if digits := t.digits(); digits == 0 || digits > 1 && t.data[first] == '0' {
-		return "", false, false
+	end = first
+	for end < len(t) && t[end]-'0' <= 9 {
+		n = 10*n + int64(t[end]-'0') // overflows if there are more than 18
+		end++
 	}
-	whole = true
-	if t.next < len(t.data) && t.data[t.next] == '.' {
-		whole = false
-		t.next++
-		if t.digits() == 0 {
-			return "", false, false
-		}
+	if digits := end - first; digits == 0 || digits > 18 || digits > 1 && t[first] == '0' || t.byte(end) == '.' || t.byte(end)|' ' == 'e' {
+		return 0, 0
 	}
-	if t.next < len(t.data) && t.data[t.next]|' ' == 'e' {
-		whole = false
-		if t.next++; t.next < len(t.data) && (t.data[t.next] == '-' || t.data[t.next] == '+') {
-			t.next++
-		}
-		if t.digits() == 0 {
-			return "", false, false
-		}
+	if first > at {
+		n = -n
 	}
-	raw = t.data[start:t.next]
-	return raw, whole, whole && len(raw) <= maxNumberLength || validNumber(raw)
+	return n, end
 }
 
-func (t *text) digits() int {
-	start := t.next
-	for t.next < len(t.data) && t.data[t.next]-'0' <= 9 {
-		t.next++
+// number reads a number.
+func (t text) number(at int) (raw string, end int) {
+	start := at
+	if t.byte(at) == '-' {
+		at++
 	}
-	return t.next - start
+	end = t.digits(at)
+	if end == 0 || end > at+1 && t[at] == '0' {
+		return "", 0
+	}
+	if t.byte(end) == '.' {
+		if end = t.digits(end + 1); end == 0 {
+			return "", 0
+		}
+	}
+	if t.byte(end)|' ' == 'e' {
+		if end++; t.byte(end) == '-' || t.byte(end) == '+' {
+			end++
+		}
+		if end = t.digits(end); end == 0 {
+			return "", 0
+		}
+	}
+	if raw = string(t[start:end]); !validNumber(raw) {
+		return "", 0
+	}
+	return raw, end
+}
+
+// digits reads one digit or more.
+func (t text) digits(at int) int {
+	end := at
+	for t.byte(end)-'0' <= 9 {
+		end++
+	}
+	if end == at {
+		return 0
+	}
+	return end
 }

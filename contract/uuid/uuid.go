@@ -33,23 +33,23 @@ func Parse(s string) (id [16]byte, err error) {
 // Valid reports whether Parse accepts s, without parsing it.
 func Valid(s string) bool {
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
-		hexadecimal(s[0:4], s[4:8]) && hexadecimal(s[9:13], s[14:18]) && hexadecimal(s[19:23], s[24:28]) && hexadecimal(s[28:32], s[32:36])
+		hexadecimal(four(s[0:])|four(s[4:])<<32) && hexadecimal(four(s[9:])|four(s[14:])<<32) &&
+		hexadecimal(four(s[19:])|four(s[24:])<<32) && hexadecimal(four(s[28:])|four(s[32:])<<32)
 }
 
-// hexadecimal reports whether eight bytes are hexadecimal digits. It looks at all of them at once, in the bytes of a
-// word, where adding 0x80-x sets the highest bit of a byte that is not less than x.
-func hexadecimal(a, b string) bool {
-	_, _ = a[3], b[3]
-	w := uint64(a[0]) | uint64(a[1])<<8 | uint64(a[2])<<16 | uint64(a[3])<<24 |
-		uint64(b[0])<<32 | uint64(b[1])<<40 | uint64(b[2])<<48 | uint64(b[3])<<56
+// four returns the first four bytes of s.
+func four(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
+// hexadecimal reports whether eight bytes are hexadecimal digits. It looks at all of them at once: adding 0x80-x sets the
+// highest bit of a byte that is not less than x.
+func hexadecimal(w uint64) bool {
 	const ones, highest = 0x0101010101010101, 0x8080808080808080
-	if w&highest != 0 {
-		return false
-	}
-	lower := w | ones*0x20
+	lower := w&^highest | ones*0x20
 	digit := (w + ones*(0x80-'0')) &^ (w + ones*(0x80-'9'-1))
 	letter := (lower + ones*(0x80-'a')) &^ (lower + ones*(0x80-'f'-1))
-	return (digit|letter)&highest == highest
+	return (digit|letter)&^w&highest == highest
 }
 
 // digit has the values of hexadecimal digits, and 0xff for all other bytes.
