@@ -91,11 +91,11 @@ func (c *keysListCommand) Run(ctx context.Context, std streams, env environment)
 // table returns the table of row's cells.
 func (c *keysListCommand) table(std streams, env environment) *table {
 	columns := []column{
-		{title: "ID"}, {title: "NAME", least: 10}, {title: "KEY"}, {title: "PROJECT", least: 9, rank: 1}, {title: "CREATED", rank: 4},
-		{title: "EXPIRES"}, {title: "PERMISSIONS", least: 11, rank: 3},
+		{title: "ID"}, {title: "NAME", least: 10, rank: 1}, {title: "KEY", rank: 2}, {title: "PROJECT", least: 9, rank: 5},
+		{title: "CREATED", rank: 8}, {title: "EXPIRES", rank: 4}, {title: "PERMISSIONS", least: 11, rank: 7},
 	}
 	if c.withTombstones() {
-		columns = append(columns, column{title: "DELETED"}, column{title: "BY", least: 12, rank: 2})
+		columns = append(columns, column{title: "DELETED", rank: 3}, column{title: "BY", least: 12, rank: 6})
 	}
 	return &table{out: std.out, width: terminalWidth(std.out), colour: hasColour(std.out, env), columns: columns}
 }

@@ -188,13 +188,19 @@ func commandGroup(err error) *kong.Context {
 
 // parseError returns an error of the parser, with the help that has the answer.
 func parseError(err error) error {
-	command := "diga-api"
+	command, isGroup := "diga-api", true
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
-		command = parse.Context.Selected().FullPath()
+		command, isGroup = parse.Context.Selected().FullPath(), !parse.Context.Selected().Leaf()
 	}
 	problem := err.Error()
-	if missing, found := strings.CutPrefix(problem, `expected "<`); found {
-		problem = "missing argument <" + strings.TrimSuffix(missing, `"`)
+	if argument, found := strings.CutPrefix(problem, `expected "<`); found {
+		problem = "missing argument <" + strings.TrimSuffix(argument, `"`)
+	} else if name, found := strings.CutPrefix(problem, "unexpected argument "); found && isGroup {
+		problem = "unknown command " + name
+	} else if flag, _, found := strings.Cut(problem, ": expected string value but got "); found {
+		problem = flag + " needs a value"
+	} else if flag, _, found := strings.Cut(problem, ": missing value"); found {
+		problem = flag + " needs a value"
 	}
 	return usageError{fmt.Errorf("%s (see %s --help)", problem, command)}
 }

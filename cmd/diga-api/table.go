@@ -23,7 +23,7 @@ type table struct {
 type column struct {
 	title string
 	least int // the width to which cells may be shortened; 0: cells are never shortened
-	rank  int // if the terminal is too narrow, the column with the highest rank is left out first; 0: never
+	rank  int // if the terminal is too narrow, the column with the highest rank is shortened, or left out, first; 0: never left out
 }
 
 // cell is a text and its colour, which may be "".
@@ -79,7 +79,7 @@ func (t *table) decide() {
 			}
 		}
 		for ; total > t.width; total-- {
-			i := t.longest()
+			i := t.toShorten()
 			if i < 0 {
 				break
 			}
@@ -98,21 +98,15 @@ func (t *table) decide() {
 	}
 }
 
-// longest returns the column to shorten by one, or -1. Those that could be left out come first, then the widest.
-func (t *table) longest() int {
-	longest := -1
-	before := func(a, b int) bool {
-		if optionalA, optionalB := t.columns[a].rank > 0, t.columns[b].rank > 0; optionalA != optionalB {
-			return optionalA
-		}
-		return t.widths[a] > t.widths[b]
-	}
+// toShorten returns the column to shorten by one, or -1: as with leaving out, the one with the highest rank.
+func (t *table) toShorten() int {
+	highest := -1
 	for i, column := range t.columns {
-		if column.least > 0 && t.widths[i] > column.least && (longest < 0 || before(i, longest)) {
-			longest = i
+		if column.least > 0 && t.widths[i] > column.least && (highest < 0 || column.rank > t.columns[highest].rank) {
+			highest = i
 		}
 	}
-	return longest
+	return highest
 }
 
 // leftOut returns the titles of the columns that are not printed.

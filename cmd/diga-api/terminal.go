@@ -30,14 +30,16 @@ func terminalWidth(w io.Writer) int {
 	return 80
 }
 
+// obeys reports whether w is a terminal that obeys control sequences.
+func obeys(w io.Writer, env environment) bool {
+	kind, _ := env("TERM")
+	return isTerminal(w) && kind != "dumb"
+}
+
 // hasColour reports whether to print colours to w. See https://no-color.org.
 func hasColour(w io.Writer, env environment) bool {
-	if !isTerminal(w) {
-		return false
-	}
 	noColour, _ := env("NO_COLOR")
-	kind, _ := env("TERM")
-	return noColour == "" && kind != "dumb"
+	return noColour == "" && obeys(w, env)
 }
 
 const (
@@ -100,7 +102,7 @@ const progressInterval = 100 * time.Millisecond
 // progress returns a function that shows how much of a long command is done on a line of the terminal, and a function that
 // removes the line. Without a terminal nothing is shown.
 func (s streams) progress(doing string) (report store.Progress, done func()) {
-	if !isTerminal(s.err) {
+	if !obeys(s.err, s.env) {
 		return nil, func() {}
 	}
 	const eraseLine = "\r\x1b[K"

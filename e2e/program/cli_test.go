@@ -84,6 +84,19 @@ func TestLogOnATerminal(t *testing.T) {
 	golden(t, "log_terminal", printed)
 }
 
+// A terminal that knows no control sequences gets none.
+func TestDumbTerminal(t *testing.T) {
+	database := process.SQLite(t)
+	process.NewKey(t, database)
+	for _, args := range [][]string{{"keys", "list"}, {"doctor"}, {"backup", filepath.Join(t.TempDir(), "backup.db")}} {
+		cmd := process.Command(t, append(args, "--database-url", database)...)
+		cmd.Env = append(cmd.Env, "TERM=dumb")
+		if status, screen := process.StartOnTerminal(t, cmd, 80, "").Await(t); status != 0 || strings.Contains(screen, "\x1b") {
+			t.Errorf("%v: exit status %d\n%q", args, status, screen)
+		}
+	}
+}
+
 // diga-api help prints the same as diga-api alone.
 func TestHelpCommand(t *testing.T) {
 	if alone, help := process.Output(t), process.Output(t, "help"); alone != help {
