@@ -16,7 +16,7 @@ func (r *reader) nameComponents() {
 		components = &node{pointer: "/components", kind: "components", offset: r.root.offset}
 	}
 	r.named = make(map[*node]string)
-	taken := make(map[string]bool)
+	taken := make(map[string]int)
 	for _, m := range components.members {
 		section, ok := m.value.(*node)
 		kind := strings.Trim(shapes["components"][m.name], "{}")
@@ -24,16 +24,14 @@ func (r *reader) nameComponents() {
 			continue
 		}
 		for _, entry := range section.members {
-			taken[m.name+"/"+entry.name] = true
+			taken[m.name+"/"+entry.name] = 1
 		}
 		for i, entry := range section.members {
 			o, ok := entry.value.(*node)
 			if name := strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_"); name != entry.name {
 				r.warn(section, entry.name, "component-name",
 					"the name %q has other characters than letters, digits, dots, hyphens and underscores", entry.name)
-				section.members[i].name = free(taken, m.name, name)
-				section.index = nil
-				section.reindex()
+				section.rename(i, free(taken, m.name, name))
 			}
 			if ok {
 				r.named[o] = section.members[i].name
@@ -91,19 +89,21 @@ func (r *reader) nameComponents() {
 		if mapping == nil {
 			continue
 		}
-		for _, m := range slices.Clone(mapping.members) {
+		kept := mapping.members[:0]
+		for _, m := range mapping.members {
 			value := m.value.(string)
 			pointer, ok := fragment(value)
 			if !ok {
 				pointer = "/components/schemas/" + escapeToken(value)
 			}
 			if target, ok := r.lookup(r.root, pointer, "schema"); ok && target.kind == "schema" {
-				mapping.set(m.name, reference("/components/schemas/"+name(target, "schema")))
+				m.value = reference("/components/schemas/" + name(target, "schema"))
+				kept = append(kept, m)
 			} else {
 				r.warn(mapping, m.name, "discriminator", "the mapping to %q leads to no schema and is ignored", value)
-				mapping.remove(m.name)
 			}
 		}
+		mapping.retain(kept)
 	}
 	if len(components.members) > 0 {
 		r.root.set("components", components)
@@ -125,12 +125,13 @@ func (r *reader) boundSiblings() {
 }
 
 // free returns the first of name, name_2, name_3, ... that is not taken in the section.
-func free(taken map[string]bool, section, name string) string {
+func free(taken map[string]int, section, name string) string {
 	candidate := name
-	for i := 2; candidate == "" || taken[section+"/"+candidate]; i++ {
-		candidate = fmt.Sprintf("%s_%d", name, i)
+	for candidate == "" || taken[section+"/"+candidate] > 0 {
+		taken[section+"/"+name]++
+		candidate = fmt.Sprintf("%s_%d", name, max(2, taken[section+"/"+name]))
 	}
-	taken[section+"/"+candidate] = true
+	taken[section+"/"+candidate] = 1
 	return candidate
 }
 

@@ -40,11 +40,7 @@ func (r *reader) visit(o *node, kind string, at *place) {
 			kept = append(kept, member{m.name, value, m.offset})
 		}
 	}
-	if len(kept) < len(o.members) {
-		clear(o.members[len(kept):])
-		o.members, o.index = kept, nil
-		o.reindex()
-	}
+	o.retain(kept)
 	if kind == "schema" {
 		r.identify(o)
 	}
@@ -292,11 +288,7 @@ func (r *reader) fitMap(o *node, at *place, value any, kind string) (any, bool) 
 			kept = append(kept, member{entry.name, fitted, entry.offset})
 		}
 	}
-	if len(kept) < len(m.members) {
-		clear(m.members[len(kept):])
-		m.members, m.index = kept, nil
-		m.reindex()
-	}
+	m.retain(kept)
 	return m, true
 }
 
@@ -391,8 +383,10 @@ func scalar(value any, kind string) (any, bool) {
 			return nil, false
 		}
 		found := list[:0:0]
+		seen := make(map[string]bool, len(list))
 		for _, item := range list {
-			if s, ok := item.(string); ok && !slices.Contains(found, any(s)) {
+			if s, ok := item.(string); ok && !seen[s] {
+				seen[s] = true
 				found = append(found, s)
 			}
 		}
@@ -407,9 +401,13 @@ func isFloat(n json.Number) bool {
 }
 
 func hasDuplicates(list []any) bool {
-	for i, item := range list {
-		if s, ok := item.(string); ok && slices.Contains(list[:i], any(s)) {
-			return true
+	seen := make(map[string]bool, len(list))
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			if seen[s] {
+				return true
+			}
+			seen[s] = true
 		}
 	}
 	return false

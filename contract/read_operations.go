@@ -57,11 +57,10 @@ func (r *reader) repairPaths(paths *node) {
 		}
 		if !strings.HasPrefix(m.name, "/") {
 			r.warn(item, "", "path", "the path does not begin with a slash")
-			if m.name = "/" + m.name; paths.find(m.name) != i && paths.find(m.name) >= 0 {
+			if paths.find("/"+m.name) >= 0 {
 				r.err(item, "", "path", "the path is declared twice")
 			}
-			paths.index = nil
-			paths.reindex()
+			paths.rename(i, "/"+m.name)
 		}
 		r.checkPath(item, m.name)
 		template := pathParameter.ReplaceAllString(m.name, "{}")
@@ -187,9 +186,7 @@ func (r *reader) repairResponses(responses *node) {
 			}
 			if _, err := statusKey(upper); err == nil && responses.find(upper) < 0 {
 				r.warn(response, "", "status", "%q is not a status; it is read as %s", m.name, upper)
-				m.name = upper
-				responses.index = nil
-				responses.reindex()
+				responses.rename(i, upper)
 			} else {
 				r.warn(response, "", "status", "%q is not a status, a range like 4XX, or default; the response is ignored", m.name)
 				responses.remove(m.name)

@@ -12,9 +12,9 @@ func (r *reader) prepareSchema(s *node) {
 	if items, ok := s.get("items"); ok {
 		if list, isList := items.([]any); isList {
 			r.warn(s, "items", "old-keyword", "items is one schema in JSON Schema 2020-12; a list of schemas is prefixItems")
-			s.rename("items", "prefixItems")
+			s.replace("items", "prefixItems")
 			if _, ok := s.get("additionalItems"); ok {
-				s.rename("additionalItems", "items")
+				s.replace("additionalItems", "items")
 			}
 			if len(list) == 0 {
 				s.remove("prefixItems")
@@ -123,13 +123,10 @@ func (r *reader) absolute(ref string) (uri, fragment string, ok bool) {
 	return target.String(), fragment, true
 }
 
-func (o *node) rename(from, to string) {
+// replace gives the member from, which is there, the name of the member to, which it replaces.
+func (o *node) replace(from, to string) {
 	o.remove(to)
-	if i := o.find(from); i >= 0 {
-		o.members[i].name = to
-		o.index = nil
-		o.reindex()
-	}
+	o.rename(o.find(from), to)
 }
 
 // jsonTypes are the types of JSON Schema. typeNames are names from programming languages and older dialects with what

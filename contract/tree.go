@@ -108,6 +108,24 @@ func (o *node) remove(name string) {
 	}
 }
 
+// retain leaves only some of the members, which begin the same slice.
+func (o *node) retain(kept []member) {
+	if len(kept) < len(o.members) {
+		clear(o.members[len(kept):])
+		o.members, o.index = kept, nil
+		o.reindex()
+	}
+}
+
+// rename gives a member another name, which no other member has.
+func (o *node) rename(i int, name string) {
+	if o.index != nil {
+		delete(o.index, o.members[i].name)
+		o.index[name] = i
+	}
+	o.members[i].name = name
+}
+
 func (o *node) reindex() {
 	if len(o.members) <= smallNode {
 		return
