@@ -170,7 +170,7 @@ type storeUp struct {
 	flight *singleflight.Group // concurrent readers share one check
 }
 
-var storeUpMetric = prometheus.NewDesc("diga_store_up", "Whether the store responds within a second and is writable: 1 or 0.", nil, nil)
+var storeUpMetric = prometheus.NewDesc("diga_store_up", "Whether the store responds within a second and is not read-only: 1 or 0.", nil, nil)
 
 // Describe implements prometheus.Collector.
 func (u storeUp) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- storeUpMetric }

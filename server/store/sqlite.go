@@ -64,9 +64,9 @@ type sqliteEngine struct {
 	name, path        string
 	readOnly          bool
 	read, write       *sql.DB
-	writer            *sqliteWriter // nil until the store is open
-	opened            os.FileInfo
-	concurrentLookups chan struct{} // a semaphore
+	writer            *sqliteWriter          // nil until the store is open
+	opened            map[string]os.FileInfo // by path
+	concurrentLookups chan struct{}          // a semaphore
 
 	lookup, lookupDeleted, live *sql.Stmt // of read
 }
@@ -197,8 +197,13 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	if err != nil {
 		return err
 	}
-	if e.opened, err = os.Stat(e.path); err != nil {
-		return err
+	e.opened = make(map[string]os.FileInfo)
+	for _, path := range []string{e.path, e.path + "-wal", e.path + "-shm"} {
+		if e.opened[path], err = os.Stat(path); e.readOnly && errors.Is(err, fs.ErrNotExist) {
+			delete(e.opened, path)
+		} else if err != nil {
+			return err
+		}
 	}
 	e.writer = startSQLiteWriter(e.write, deletion, e.checkPlace)
 	return nil
@@ -245,11 +250,13 @@ func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
 // begin implements engine.
 func (e *sqliteEngine) begin(ctx context.Context) (*sql.Tx, error) { return e.write.BeginTx(ctx, nil) }
 
-// checkPlace reports whether the path still leads to the open file. What is written to a file that was moved away, or
-// replaced by a backup, is lost at the next start.
+// checkPlace reports whether the paths still lead to the open files. What is written to a file that was moved away, or
+// replaced by a backup, is lost at the next start, and so is what is in a write-ahead log that was removed.
 func (e *sqliteEngine) checkPlace() error {
-	if now, err := os.Stat(e.path); err != nil || !os.SameFile(e.opened, now) {
-		return errors.Join(err, errReplaced)
+	for path, opened := range e.opened {
+		if now, err := os.Stat(path); err != nil || !os.SameFile(opened, now) {
+			return errors.Join(err, errReplaced)
+		}
 	}
 	return nil
 }
@@ -351,7 +358,7 @@ func sqliteSchema(ctx context.Context, db querier) (schema, error) {
 	return readSchema(ctx, db)
 }
 
-var errReplaced = errors.New("the file was replaced after it was opened; restart the server")
+var errReplaced = errors.New("the file, or one of those beside it, was replaced after it was opened; restart the server")
 
 var errSQLiteReadOnly = errors.New("the file, or its folder, is read-only: let the user that runs this program write to both")
 

@@ -499,37 +499,42 @@ func TestSQLiteFull(t *testing.T) {
 	}
 }
 
-// TestSQLiteReplaced takes the file away from under the store. A delete in that file would be lost, so none is acknowledged.
+// TestSQLiteReplaced takes a file away from under the store. A delete in that file would be lost, so none is acknowledged.
 func TestSQLiteReplaced(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "diga.db")
-	s := open(t, "sqlite:"+path)
-	key, _ := storetest.Create(t, s, apitype.NewUUID())
-	if err := s.CheckWritable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path, path+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.CheckWritable(t.Context()); err == nil {
-		t.Error("the store does not miss its file")
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "restart") {
-		t.Errorf("check: %v, want what mends it", err)
-	}
-	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || !strings.Contains(err.Error(), "restart") {
-		t.Errorf("delete: %v, want what mends it", err)
-	}
-	if err := errors.Join(os.Remove(path), os.Rename(path+".old", path)); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.CheckWritable(t.Context()); err != nil {
-		t.Errorf("check with the file back: %v", err)
-	}
-	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
-		t.Errorf("delete with the file back: %v", err)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		t.Run("diga.db"+suffix, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "diga.db")
+			s := open(t, "sqlite:"+path)
+			key, _ := storetest.Create(t, s, apitype.NewUUID())
+			if err := s.CheckWritable(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			path += suffix
+			if err := os.Rename(path, path+".old"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.CheckWritable(t.Context()); err == nil {
+				t.Error("the store does not miss its file")
+			}
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.CheckWritable(t.Context()); err == nil || !strings.Contains(err.Error(), "restart") {
+				t.Errorf("check: %v, want what mends it", err)
+			}
+			if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || !strings.Contains(err.Error(), "restart") {
+				t.Errorf("delete: %v, want what mends it", err)
+			}
+			if err := errors.Join(os.Remove(path), os.Rename(path+".old", path)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.CheckWritable(t.Context()); err != nil {
+				t.Errorf("check with the file back: %v", err)
+			}
+			if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
+				t.Errorf("delete with the file back: %v", err)
+			}
+		})
 	}
 }
 
