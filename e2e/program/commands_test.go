@@ -60,9 +60,9 @@ func TestKeysCreateServeAndList(t *testing.T) {
 	}
 }
 
-// SIGTERM and SIGINT stop the program cleanly.
+// SIGTERM, SIGINT and SIGHUP, as from a terminal that is closed, stop the program cleanly.
 func TestSignalsStopIt(t *testing.T) {
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP} {
 		s := process.Serve(t, "--database-url", process.SQLite(t))
 		if log, err := s.Stop(t, signal); err != nil {
 			t.Errorf("%s: %v\n%s", signal, err, log)
