@@ -16,7 +16,7 @@ import (
 // deploy/compose.yaml gives the roles of deploy/postgres/roles.sql the passwords with which they connect. TestServingRole in
 // e2e/program has what they may and may not do.
 func TestRolePasswords(t *testing.T) {
-	admin := postgres.Start(t, "fsync=off").Database(t)
+	admin := postgres.Start(t).Database(t)
 	parsed, err := url.Parse(admin)
 	if err != nil {
 		t.Fatal(err)
