@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/diga-io/diga-api/gen/apitype"
@@ -72,7 +73,16 @@ func (s *service) printDemo(ctx context.Context, keys *store.Store, out io.Write
 	curl("404: no such key", apitype.NewUUID().String(), administrator)
 	curl("422: not a UUID", "not-a-uuid", administrator)
 	fmt.Fprintf(out, "\n# the same from the command line: deletes a third key\nDIGA_API_KEY=%s %s delete --base-url %s %s\n", administrator,
-		os.Args[0], base, third)
+		programPath(), base, third)
 	fmt.Fprintln(out, line)
 	return nil
+}
+
+// programPath returns how to call this program from any folder.
+func programPath() string {
+	called := os.Args[0]
+	if absolute, err := filepath.Abs(called); err == nil && strings.ContainsRune(called, filepath.Separator) {
+		return absolute
+	}
+	return called // found in the PATH
 }

@@ -127,9 +127,12 @@ func TestDemoOnATakenPort(t *testing.T) {
 	}
 }
 
-// The last line of the demo calls the API with the program itself.
+// The last line of the demo calls the API with the program itself, from any folder.
 func TestDemoCommandLine(t *testing.T) {
-	s := process.Serve(t, "--demo", "--database-url", process.SQLite(t))
+	start := process.Command(t, "serve", "--demo", "--addr", "127.0.0.1:0", "--database-url", process.SQLite(t))
+	start.Dir, start.Args[0] = filepath.Dir(process.Program(t)), "./"+filepath.Base(process.Program(t))
+	s := process.Start(t, start)
+	s.Await(t)
 	line := regexp.MustCompile(`(?m)^(DIGA_API_KEY=\S+) (\S+) (delete --base-url \S+ \S+)$`).FindStringSubmatch(strings.Join(s.Lines, "\n"))
 	if line == nil || line[2] != process.Program(t) {
 		t.Fatalf("%q of\n%s", line, strings.Join(s.Lines, "\n"))
