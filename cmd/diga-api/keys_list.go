@@ -80,11 +80,7 @@ func (c *keysListCommand) Run(ctx context.Context, std streams, env environment)
 			remark = " (the terminal is too narrow for " + strings.Join(titles, ", ") + ")"
 		}
 	}
-	noun := "keys"
-	if count == 1 {
-		noun = "key"
-	}
-	fmt.Fprintf(std.err, "%d %s in %s%s\n", count, noun, keys, remark)
+	fmt.Fprintf(std.err, "%s in %s%s\n", counted(count, "key"), keys, remark)
 	return nil
 }
 

@@ -51,12 +51,12 @@ func (c *keysPurgeCommand) Run(ctx context.Context, std streams) error {
 		audit(std, keys, "tombstones purged", "count", purged, "deleted_before", timeText(before))
 	}
 	if err != nil {
-		return interrupted(ctx, err, fmt.Sprintf("%d tombstones were purged; run it again to go on", purged))
+		return interrupted(ctx, err, counted(purged, "tombstone")+" purged; run it again to go on")
 	}
 	if c.JSON {
 		return printJSON(std.out, printedPurge{purged, before.UTC(), c.DryRun, keys.String()})
 	}
-	fmt.Fprintf(std.out, "%s %d tombstones of keys deleted before %s in %s\n", would(c.DryRun, "purge", "purged"), purged, timeText(before), keys)
+	fmt.Fprintf(std.out, "%s %s of keys deleted before %s in %s\n", would(c.DryRun, "purge", "purged"), counted(purged, "tombstone"), timeText(before), keys)
 	return nil
 }
 

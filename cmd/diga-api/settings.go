@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,6 +185,17 @@ func (f databaseFlags) open(ctx context.Context, options store.Options) (*store.
 	keys, err := store.Open(ctx, f.DatabaseURL, options)
 	if errors.Is(err, store.ErrURL) {
 		return nil, usageError{err}
+	}
+	return keys, err
+}
+
+// openExisting opens the store of a server, which the flag of that name selects, for a command that manages it. It neither
+// creates nor migrates one: a mistyped URL must not become an empty store.
+func (f databaseFlags) openExisting(ctx context.Context, flag string, options store.Options) (*store.Store, error) {
+	keys, err := f.open(ctx, options)
+	if errors.Is(err, fs.ErrNotExist) {
+		path, _ := filepath.Abs(strings.TrimPrefix(f.DatabaseURL, "sqlite:"))
+		return nil, fmt.Errorf("there is no store at sqlite:%s: set --%s (%s) to the store of the server", path, flag, variable(flag))
 	}
 	return keys, err
 }

@@ -64,6 +64,14 @@ func printable(text string) string {
 	return out.String()
 }
 
+// counted returns a number of things, such as 1 key or 2 keys.
+func counted[N int | int64](number N, thing string) string {
+	if number != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", number, thing)
+}
+
 // columnsOf returns the number of columns that a terminal needs for a character.
 func columnsOf(r rune) int {
 	switch {

@@ -47,9 +47,9 @@ func anonymous(text string) string {
 		{`[0-9a-f]{8}-[0-9a-f-]{27}`, "UUID"},
 		{`[0-9a-f]{32}`, "REQUEST-ID"},
 		{`  [\d.]+(µs|ms|s)\b`, "  DURATION"},
-		{`sqlite:/\S+\.db`, "sqlite:/folder/keys.db"},
+		{`sqlite:/[^\s"]+/(\w+\.db)`, "sqlite:/folder/${1}"},
 		{`(duration_s=(?:␛\[0m)?)\d+`, "${1}SECONDS"},
-		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, "NOW"},
+		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "NOW"},
 		{`SQLite \d\S+`, "SQLite VERSION"},
 	} {
 		text = regexp.MustCompile(replacement[0]).ReplaceAllString(text, replacement[1])
@@ -95,6 +95,51 @@ func TestDumbTerminal(t *testing.T) {
 			t.Errorf("%v: exit status %d\n%q", args, status, screen)
 		}
 	}
+}
+
+// What the commands print that do what they are asked to.
+func TestCommandsArePrinted(t *testing.T) {
+	folder := t.TempDir()
+	database := "sqlite:" + filepath.Join(folder, "keys.db")
+	process.Output(t, "migrate", "--database-url", database)
+	caller, rotated, revoked, expired, deleted := process.NewKey(t, database), process.NewKey(t, database), process.NewKey(t, database),
+		process.NewKey(t, database, "--expires-at", "2999-01-01T00:00:00Z", "--permission", "calls.view"), process.NewKey(t, database)
+	s := process.Serve(t, "--database-url", database)
+	printed := transcript(t, folder, []string{"DIGA_DATABASE_URL=" + database, "DIGA_API_KEY=" + caller.Key, "DIGA_BASE_URL=" + s.API,
+		"DIGA_ADMIN_ADDR=" + strings.TrimPrefix(s.Admin, "http://")},
+		[]string{"ready"},
+		[]string{"migrate"},
+		[]string{"keys", "create", "--project", process.Project, "--name", "billing"},
+		[]string{"keys", "create", "--project", process.Project, "--name", "billing", "--permission", "api_keys.delete", "--json"},
+		[]string{"keys", "rotate", "--dry-run", rotated.ID},
+		[]string{"keys", "rotate", rotated.ID},
+		[]string{"keys", "rotate", rotated.ID, "--json"},
+		[]string{"keys", "revoke", "--dry-run", revoked.ID},
+		[]string{"keys", "revoke", revoked.ID},
+		[]string{"keys", "revoke", revoked.ID, expired.ID},
+		[]string{"keys", "revoke", revoked.ID, expired.ID, "--json"},
+		[]string{"delete", deleted.ID},
+		[]string{"delete", deleted.ID, "--json"},
+		[]string{"delete", caller.ID, "--json"},
+		[]string{"keys", "purge", "--deleted-before", "2026-01-31T12:00:00Z", "--dry-run"},
+		[]string{"keys", "purge", "--deleted-before", "2026-01-31T12:00:00Z"},
+		[]string{"keys", "purge", "--deleted-before", "2026-01-31T12:00:00Z", "--json"},
+		[]string{"backup", "backup.db"},
+		[]string{"backup", "backup.db"},
+		[]string{"migrate", "--from", "sqlite:backup.db", "--to", "sqlite:copy.db"},
+		[]string{"migrate", "--from", "sqlite:backup.db", "--to", "sqlite:copy.db"},
+		[]string{"version"},
+		[]string{"version", "--json"},
+	)
+	for _, replacement := range [][2]string{
+		{`"last_four_digits":"\w+"`, `"last_four_digits":"LAST"`},
+		{`("INFO".*"by":"|keys revoke by )[^"]+`, "${1}OPERATOR"},
+		{`diga-api \S+ \(revision .*\)`, "diga-api VERSION (revision REVISION, GO, PLATFORM)"},
+		{`("version":|"revision":|"go":|"platform":)"[^"]*"`, `${1}"…"`},
+	} {
+		printed = regexp.MustCompile(replacement[0]).ReplaceAllString(printed, replacement[1])
+	}
+	golden(t, "commands", anonymous(printed), folder, "/folder")
 }
 
 // diga-api help prints the same as diga-api alone.

@@ -42,7 +42,7 @@ func TestMigrateFromTo(t *testing.T) {
 	server.Stop(t, syscall.SIGKILL) // the delete is in the write-ahead log, not in the file
 	before := folder(t, source)
 
-	if got := process.Run(t, process.Command(t, "migrate", "--from", source, "--to", target)); got.Status != 0 || !strings.HasPrefix(got.Stdout, "copied and compared 2 keys and 1 tombstones from "+source+" to postgres://") {
+	if got := process.Run(t, process.Command(t, "migrate", "--from", source, "--to", target)); got.Status != 0 || !strings.HasPrefix(got.Stdout, "copied and compared 2 keys and 1 tombstone from "+source+" to postgres://") {
 		t.Fatalf("%+v", got)
 	}
 	if now := folder(t, source); fmt.Sprint(now) != fmt.Sprint(before) {

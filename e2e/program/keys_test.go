@@ -235,7 +235,7 @@ func TestKeysPurgeInterrupted(t *testing.T) {
 	status, screen := terminal.Await(t)
 	purged := rows - left()
 	if status != 1 || purged == 0 || purged == rows || purged%1000 != 0 || !strings.Contains(screen, "purging: ") ||
-		!strings.Contains(screen, fmt.Sprintf("interrupted: %d tombstones were purged", purged)) || !strings.Contains(screen, fmt.Sprint("count=", purged)) {
+		!strings.Contains(screen, fmt.Sprintf("interrupted: %d tombstones purged", purged)) || !strings.Contains(screen, fmt.Sprint("count=", purged)) {
 		t.Errorf("exit status %d, %d purged:\n%s", status, purged, screen)
 	}
 
