@@ -392,9 +392,7 @@ func (e *sqliteEngine) checkMode(ctx context.Context) error {
 // some get SQLITE_BUSY at once, regardless of the busy timeout, and have to try again. A process that keeps its lock on the
 // file does not keep them trying for ever.
 func (e *sqliteEngine) enableWAL(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sqliteWALTimeout)
-	defer cancel()
-	for {
+	for began := time.Now(); ; {
 		var mode string
 		err := e.write.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)
 		switch {
@@ -402,8 +400,8 @@ func (e *sqliteEngine) enableWAL(ctx context.Context) error {
 			return nil
 		case err == nil:
 			return fmt.Errorf("sqlite keeps journal_mode %s instead of wal", mode)
-		case !sqliteCode(err, sqlite3.SQLITE_BUSY) || ctx.Err() != nil:
-			return err
+		case !sqliteCode(err, sqlite3.SQLITE_BUSY) || ctx.Err() != nil || time.Since(began) > sqliteWALTimeout:
+			return err // not that of a deadline, because the lock may be gone the next time
 		}
 	}
 }
