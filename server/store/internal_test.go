@@ -1,8 +1,13 @@
 package store
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"path/filepath"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // TestReadBack lets SQLite ignore a pragma, as it does with a word it does not know.
@@ -75,6 +80,27 @@ func TestPostgresConnections(t *testing.T) {
 		}
 		if config.MaxConns != want {
 			t.Errorf("%s: %d connections, want %d", url, config.MaxConns, want)
+		}
+	}
+}
+
+// A statement whose connection was ended, by PostgreSQL or by a pooler, is told apart from one that failed.
+func TestConnectionLost(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{&pgconn.PgError{Code: "57P01", Severity: "FATAL", SeverityUnlocalized: "FATAL"}, true},
+		{&pgconn.PgError{Code: "57P02", Severity: "FATALE", SeverityUnlocalized: "FATAL"}, true},
+		{&pgconn.PgError{Code: "08P01", Severity: "FATAL", Message: "server connection closed"}, true}, // PgBouncer
+		{&pgconn.PgError{Code: "25006", Severity: "ERROR", SeverityUnlocalized: "ERROR"}, true},
+		{&pgconn.PgError{Code: "23505", Severity: "ERROR", SeverityUnlocalized: "ERROR"}, false},
+		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), true},
+		{context.DeadlineExceeded, false},
+		{nil, false},
+	} {
+		if got := connectionLost(test.err); got != test.want {
+			t.Errorf("%#v: %t, want %t", test.err, got, test.want)
 		}
 	}
 }

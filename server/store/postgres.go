@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -336,8 +337,8 @@ func connectionLost(err error) bool {
 	}
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		// read_only_sql_transaction; admin_shutdown, crash_shutdown, cannot_connect_now
-		return slices.Contains([]string{"25006", "57P01", "57P02", "57P03"}, server.Code)
+		// read_only_sql_transaction, or PostgreSQL or the pooler ends the connection. A pooler says so in English only.
+		return server.Code == "25006" || slices.Contains([]string{"FATAL", "PANIC"}, cmp.Or(server.SeverityUnlocalized, server.Severity))
 	}
 	var network *net.OpError
 	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
