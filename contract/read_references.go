@@ -2,7 +2,6 @@ package contract
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -109,8 +108,7 @@ func (r *reader) follow(o *node, ref, kind string) (*node, bool) {
 
 // lookup returns the object that a JSON pointer relative to root leads to. On its way it follows references.
 func (r *reader) lookup(root *node, pointer, kind string) (*node, bool) {
-	var value, parent any = root, nil
-	last := ""
+	value := any(root)
 	for _, token := range splitPointer(pointer) {
 		next, ok := child(value, token)
 		for range 100 {
@@ -130,22 +128,13 @@ func (r *reader) lookup(root *node, pointer, kind string) (*node, bool) {
 		if !ok {
 			return nil, false
 		}
-		parent, value, last = value, next, token
+		value = next
 	}
 	if flag, ok := value.(bool); ok && kind == "schema" {
-		// kin-openapi and the generator follow references to objects only.
+		// A schema at an unknown place. kin-openapi and the generator follow references to objects only.
 		o := &node{pointer: pointer, kind: "schema"}
 		if !flag {
 			o.set("not", &node{pointer: pointer, kind: "schema"})
-		}
-		// A schema at an unknown place.
-		switch parent := parent.(type) {
-		case *node:
-			o.offset = parent.offset
-			parent.set(last, o)
-		case []any:
-			i, _ := strconv.Atoi(last)
-			parent[i] = o
 		}
 		r.schemas = append(r.schemas, o)
 		value = o

@@ -72,6 +72,7 @@ func TestRead(t *testing.T) {
 			[]string{"warning default /servers/0/variables/a/default"}},
 
 		{"reference to nothing", withSchema("3.1.0", `{"$ref":"#/components/schemas/B"}`), []string{"error ref /components/schemas/A/$ref"}},
+		{"reference to a flag", withOperation("/", `"deprecated":true,"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/paths/~1/get/deprecated"}}}}`), nil},
 		{"reference outside", withSchema("3.1.0", `{"$ref":"other.json"}`), []string{"error ref /components/schemas/A/$ref"}},
 		{"reference to another kind", withOperation("/", `"requestBody":{"$ref":"#/components/schemas/Pet"}`, pet), []string{"error ref /paths/~1/get/requestBody/$ref"}},
 		{"reference that is not a string", withSchema("3.1.0", `{"$ref":1}`), []string{"error ref /components/schemas/A/$ref"}},
