@@ -13,6 +13,10 @@ func (v *validation) failAlternatives(s *schema, keyword string, alternatives []
 	if v.report == nil {
 		return v.fail(s, keyword, start)
 	}
+	end := v.skip(start)
+	if end == 0 { // the value is not JSON
+		return false
+	}
 	k := kindOf[v.text[start]]
 	meant := keep(alternatives, func(p part) bool { return p.kinds(0)&k != 0 })
 	if len(meant) == 0 {
@@ -29,12 +33,12 @@ func (v *validation) failAlternatives(s *schema, keyword string, alternatives []
 		}
 	}
 	// Nested alternatives would visit the same bytes again and again. What this visits is bounded by the size of the text.
-	v.explored += len(meant) * (v.skip(start) - start)
+	v.explored += len(meant) * (end - start)
 	if v.explored > 1<<16+4*len(v.text) {
 		return v.fail(s, keyword, start)
 	}
 	if len(meant) == 1 {
-		return v.inPlace(meant[0], start, nil) > 0
+		return v.within(meant[0], step{}, start, nil) > 0
 	}
 	best := v.try(meant[0], start)
 	unique := len(best) > 0
@@ -60,8 +64,8 @@ func keep(parts []part, wanted func(part) bool) []part {
 // try returns the violations of the value at an offset by one schema.
 func (v *validation) try(p part, start int) []found {
 	outer, depth := v.report, v.depth
-	v.report = &report{in: outer.in, name: outer.name, pointer: slices.Clone(outer.pointer), place: slices.Clone(outer.place), order: slices.Clone(outer.order)}
-	v.inPlace(p, start, nil)
+	v.report = &report{in: outer.in, name: outer.name, path: slices.Clone(outer.path)}
+	v.within(p, step{}, start, nil)
 	tried := v.report.found
 	v.report, v.depth = outer, depth
 	return tried

@@ -3,66 +3,105 @@ package contract
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // report collects the violations of a value while a validation passes over it.
 type report struct {
 	in, name string
-	pointer  []byte // of the value that is visited
-	place    []byte // the same without names that the document does not declare
-	order    []int  // where the schema that is applied stands: for each step offset in the document and number in the value
+	path     []step // to the schema that is applied
 	found    []found
 }
 
-// found is a violation and what sorts it: the order of its schema and the offset of its keyword.
+// step leads from a schema to one within it.
+type step struct {
+	kind     stepKind
+	offset   int    // of the schema in the document
+	n        int    // number of the member or item
+	name     string // of the member
+	declared bool   // the document has the name
+}
+
+type stepKind uint8
+
+const (
+	toItself stepKind = iota // the schema is about the same value
+	toItem
+	toMember
+)
+
+// found is a violation and what sorts it: for each step the offset of the schema and the number in the value, and the offset
+// of the keyword.
 type found struct {
 	Violation
 	order []int
 }
 
-// collect returns the violations of JSON text, in the order of the document.
-func (s *schema) collect(data text, in, name string) []Violation {
-	r := &report{in: in, name: name}
-	v := validation{text: data, report: r}
-	if err := inTime(func() { v.value(s, 0, nil) }); err != nil {
-		r.found = append(r.found, found{gaveUp(in, name, err), nil})
+// collect returns the violations of an invalid text, in the order of the document.
+func (s *schema) collect(data []byte, in, name string) []Violation {
+	v := validation{text: readOnly(data), report: &report{in: in, name: name}}
+	end := 0
+	if err := inTime(func() { end = v.value(s, 0, nil) }); err != nil {
+		v.report.found = append(v.report.found, found{gaveUp(in, name, err), nil})
+	} else if !utf8.Valid(data) || !v.isWhole(end) {
+		_, err := decodeJSON(data)
+		return []Violation{undecodable(in, name, "Input should be valid JSON", err)}
 	}
-	slices.SortStableFunc(r.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
-	violations := make([]Violation, len(r.found))
-	for i, f := range r.found {
+	slices.SortStableFunc(v.report.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
+	violations := make([]Violation, len(v.report.found))
+	for i, f := range v.report.found {
 		violations[i] = f.Violation
 	}
 	return violations
 }
 
-// mark is what enter changes and leave restores.
-type mark struct{ pointer, place, order int }
-
-// enter moves on to a schema at an offset in the document, for the number n of the members or items of the value.
-func (r *report) enter(offset, n int) mark {
-	m := mark{len(r.pointer), len(r.place), len(r.order)}
-	r.order = append(r.order, offset, n)
-	return m
-}
-
-func (r *report) leave(m mark) {
-	r.pointer, r.place, r.order = r.pointer[:m.pointer], r.place[:m.place], r.order[:m.order]
-}
-
-// step moves on to a member or an item of the value.
-func (r *report) step(token string, declared bool) {
-	r.pointer = append(append(r.pointer, '/'), token...)
-	if !declared {
-		token = "*"
+// isWhole reports whether the text is one JSON value, of which a pass with a report has read the part before end. The pass
+// goes on behind violations, so that it ends early only where the text is not JSON, or when there are enough violations.
+func (v *validation) isWhole(end int) bool {
+	if end == 0 && len(v.report.found) >= maxViolations {
+		end = (&validation{text: v.text}).skip(0)
 	}
-	r.place = append(append(r.place, '/'), token...)
+	return end > 0 && v.space(end) == len(v.text)
+}
+
+// within reads a value by a schema within the one that is applied.
+func (v *validation) within(p part, to step, start int, seen *evaluated) int {
+	if v.report == nil {
+		return v.value(p.schema, start, seen)
+	}
+	to.offset = p.offset
+	v.report.path = append(v.report.path, to)
+	end := v.value(p.schema, start, seen)
+	v.report.path = v.report.path[:len(v.report.path)-1]
+	return end
 }
 
 // add adds a violation of a keyword. It reports whether there is room for more.
 func (r *report) add(s *schema, v Violation) bool {
-	v.In, v.Name, v.Pointer, v.Place = r.in, r.name, string(r.pointer), string(r.place)
-	r.found = append(r.found, found{v, append(slices.Clip(slices.Clone(r.order)), s.node.offsetOf(v.Keyword))})
+	pointer, place := make([]byte, 0, 128), make([]byte, 0, 128)
+	order := make([]int, 0, 2*len(r.path)+1)
+	for _, step := range r.path {
+		order = append(order, step.offset, step.n)
+		switch step.kind {
+		case toItem:
+			pointer = strconv.AppendInt(append(pointer, '/'), int64(step.n), 10)
+			place = strconv.AppendInt(append(place, '/'), int64(step.n), 10)
+		case toMember:
+			token := escapeToken(step.name)
+			pointer = append(append(pointer, '/'), token...)
+			if !step.declared {
+				token = "*"
+			}
+			place = append(append(place, '/'), token...)
+		}
+	}
+	v.In, v.Name, v.Pointer, v.Place = r.in, r.name, string(pointer), string(place)
+	if len(r.found) == 8 { // there are probably many
+		r.found = slices.Grow(r.found, maxViolations)
+	}
+	r.found = append(r.found, found{v, append(order, s.node.offsetOf(v.Keyword))})
 	return len(r.found) < maxViolations
 }
 
@@ -94,9 +133,13 @@ func (v *validation) failAt(s *schema, keyword, member string, at int) bool {
 	if v.report == nil {
 		return v.fail(s, keyword, at)
 	}
-	defer v.report.leave(v.report.enter(s.node.offsetOf(keyword), 0))
-	v.report.step(escapeToken(member), keyword != "additionalProperties" && keyword != "propertyNames")
-	return v.fail(s, keyword, at)
+	v.report.path = append(v.report.path, step{
+		kind: toMember, offset: s.node.offsetOf(keyword), name: member,
+		declared: keyword != "additionalProperties" && keyword != "propertyNames",
+	})
+	goOn := v.fail(s, keyword, at)
+	v.report.path = v.report.path[:len(v.report.path)-1]
+	return goOn
 }
 
 func (v *validation) failFormat(s *schema, format string, err error, at int) bool {

@@ -97,8 +97,8 @@ type property struct {
 
 // nameStart is how a name begins in a JSON text.
 type nameStart struct {
-	text        string // with quotes and a colon
-	first, mask uint64 // the first eight bytes, and which of them there are
+	text              string // with quotes and a colon
+	first, mask, last uint64 // the first eight bytes, which of them there are, and the last eight if there are more
 }
 
 func startOf(name string) nameStart {
@@ -106,21 +106,10 @@ func startOf(name string) nameStart {
 	var first [8]byte
 	n := copy(first[:], s.text)
 	s.first, s.mask = word(string(first[:])), math.MaxUint64>>(64-8*n)
+	if n == 8 {
+		s.last = word(s.text[len(s.text)-8:])
+	}
 	return s
-}
-
-// continues reports whether data begins with a name of more than eight bytes, the first eight of which are known to be equal.
-func (s *nameStart) continues(data string) bool {
-	if len(data) < len(s.text) {
-		return false
-	}
-	for i := 16; i < len(s.text); i += 8 {
-		if word(data[i-8:]) != word(s.text[i-8:]) {
-			return false
-		}
-	}
-	last := len(s.text) - 8
-	return word(data[last:]) == word(s.text[last:])
 }
 
 type patternProperty struct {

@@ -3,7 +3,6 @@ package contract
 import (
 	"errors"
 	"math/big"
-	"strconv"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -65,11 +64,7 @@ func (s *schema) validate(data []byte, in, name string) []Violation {
 	if valid {
 		return nil
 	}
-	if !anyValue.accepts(data) {
-		_, err := decodeJSON(data)
-		return []Violation{undecodable(in, name, "Input should be valid JSON", err)}
-	}
-	return s.collect(readOnly(data), in, name)
+	return s.collect(data, in, name)
 }
 
 // validateValue returns the violations of a decoded value.
@@ -118,12 +113,20 @@ func after(goOn bool, end int) int {
 
 // value reads a value. It marks in seen, unless that is nil, which members or items a schema was applied to.
 func (v *validation) value(s *schema, at int, seen *evaluated) int {
-	k := kindOf[v.byte(at)]
-	if s.plain != s || s.types&k == 0 {
+	b := v.byte(at)
+	if s.choice != nil && v.report == nil && seen == nil {
+		for i := range s.choice {
+			if s.choice[i].types&kindOf[b] != 0 {
+				s = s.choice[i].schema
+				break
+			}
+		}
+	}
+	if s.plain != s || s.types&kindOf[b] == 0 {
 		return v.special(s, at, seen)
 	}
 	end := 0
-	switch v.text[at] {
+	switch b {
 	case '"':
 		return v.stringOf(s, at)
 	case '{':
@@ -150,15 +153,8 @@ func (v *validation) special(s *schema, at int, seen *evaluated) int {
 	b, start := v.peek(at)
 	k := kindOf[b]
 	switch {
-	case s.plain == s && s.types&k != 0:
+	case start > at:
 		return v.value(s, start, seen)
-	case s.choice != nil && v.report == nil && seen == nil:
-		for i := range s.choice {
-			if s.choice[i].types&k != 0 {
-				return v.value(s.choice[i].schema, start, nil)
-			}
-		}
-		return v.stop(start)
 	case k == 0:
 		return v.stop(start)
 	case s.never || s.types&k == 0:
@@ -274,33 +270,4 @@ func (v *validation) numberOf(s *schema, start int) int {
 	}
 	exact, _ := new(big.Rat).SetString(raw)
 	return after(exact.Quo(exact, s.multipleOf).IsInt() || v.fail(s, "multipleOf", end), end)
-}
-
-// inMember reads the value of the member name of an object that s describes. It is number n of the object.
-func (v *validation) inMember(s *schema, p part, name string, n, start int) int {
-	if v.report == nil {
-		return v.value(p.schema, start, nil)
-	}
-	defer v.report.leave(v.report.enter(p.offset, n))
-	v.report.step(escapeToken(name), s.find(name) >= 0)
-	return v.value(p.schema, start, nil)
-}
-
-// inItem reads item n of an array.
-func (v *validation) inItem(p part, n, start int) int {
-	if v.report == nil {
-		return v.value(p.schema, start, nil)
-	}
-	defer v.report.leave(v.report.enter(p.offset, n))
-	v.report.step(strconv.Itoa(n), true)
-	return v.value(p.schema, start, nil)
-}
-
-// inPlace reads a value by another schema.
-func (v *validation) inPlace(p part, start int, seen *evaluated) int {
-	if v.report == nil {
-		return v.value(p.schema, start, seen)
-	}
-	defer v.report.leave(v.report.enter(p.offset, 0))
-	return v.value(p.schema, start, seen)
 }

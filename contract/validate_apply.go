@@ -4,7 +4,7 @@ package contract
 // it is known; otherwise 0.
 func (v *validation) applicators(s *schema, start, end int, seen *evaluated) int {
 	for i := range s.allOf {
-		if end = v.inPlace(s.allOf[i], start, seen); end == 0 {
+		if end = v.within(s.allOf[i], step{}, start, seen); end == 0 {
 			return 0
 		}
 	}
@@ -43,7 +43,7 @@ func (v *validation) applicators(s *schema, start, end int, seen *evaluated) int
 		if v.fits(s.condition.schema, start, seen) > 0 {
 			then = s.then
 		}
-		if then.schema != nil && v.inPlace(then, start, seen) == 0 {
+		if then.schema != nil && v.within(then, step{}, start, seen) == 0 {
 			return 0
 		}
 	}
@@ -78,9 +78,9 @@ func (v *validation) unevaluated(s *schema, k kinds, start int, seen *evaluated)
 		case own.has(n):
 			next = v.skip(next)
 		case k == object:
-			next = v.inMember(s, s.unevaluatedMembers, name, n, next)
+			next = v.within(s.unevaluatedMembers, step{kind: toMember, n: n, name: name, declared: s.find(name) >= 0}, next, nil)
 		default:
-			next = v.inItem(s.unevaluatedItems, n, next)
+			next = v.within(s.unevaluatedItems, step{kind: toItem, n: n}, next, nil)
 		}
 		if next == 0 {
 			return 0

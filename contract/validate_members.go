@@ -33,8 +33,7 @@ func (v *validation) objectOf(s *schema, start int, seen *evaluated) int {
 func (v *validation) usualMembers(s *schema, at int) (present uint64, end int) {
 	i := 0 // the property after the last one
 	for len(v.text)-at >= 8 {
-		data := string(v.text[at:])
-		first := word(data)
+		first := word(string(v.text[at : at+8]))
 		var p *property
 		for tried := 0; ; tried++ {
 			if tried == len(s.properties) {
@@ -44,17 +43,22 @@ func (v *validation) usualMembers(s *schema, at int) (present uint64, end int) {
 				i = 0
 			}
 			p = &s.properties[i]
-			if first&p.start.mask == p.start.first && (len(p.start.text) <= 8 || p.start.continues(data)) {
-				break
+			if first&p.start.mask == p.start.first {
+				end = at + len(p.start.text)
+				if end-at <= 8 || end <= len(v.text) && word(string(v.text[end-8:end])) == p.start.last &&
+					(end-at <= 16 || string(v.text[at:end]) == p.start.text) {
+					break
+				}
 			}
 			i++
 		}
-		if p.schema == nil || present&(1<<i) != 0 {
+		bit := uint64(1) << (i % 64)
+		if p.schema == nil || present&bit != 0 {
 			break
 		}
-		present |= 1 << i
+		present |= bit
 		i++
-		if end = v.value(p.schema, at+len(p.start.text), nil); end == 0 {
+		if end = v.value(p.schema, end, nil); end == 0 {
 			return 0, 0
 		}
 		at = v.space(end) + 1
@@ -105,15 +109,16 @@ func (v *validation) member(s *schema, i int, name string, n, start int, seen *e
 	if !known && s.patterns == nil && s.additional.schema == nil {
 		return v.skip(start)
 	}
+	to := step{kind: toMember, n: n, name: name, declared: i >= 0}
 	end := 0
 	if known {
-		if end = v.inMember(s, s.properties[i].part, name, n, start); end == 0 {
+		if end = v.within(s.properties[i].part, to, start, nil); end == 0 {
 			return 0
 		}
 	}
 	for j := range s.patterns {
 		if s.patterns[j].pattern.MatchString(name) {
-			if end = v.inMember(s, s.patterns[j].part, name, n, start); end == 0 {
+			if end = v.within(s.patterns[j].part, to, start, nil); end == 0 {
 				return 0
 			}
 		}
@@ -128,7 +133,7 @@ func (v *validation) member(s *schema, i int, name string, n, start int, seen *e
 			}
 			return v.skip(start)
 		}
-		if end = v.inMember(s, s.additional, name, n, start); end == 0 {
+		if end = v.within(s.additional, to, start, nil); end == 0 {
 			return 0
 		}
 	}
@@ -156,7 +161,7 @@ func (v *validation) checkObject(s *schema, present *bitset, count, start, end i
 				return 0
 			}
 		}
-		if d.schema.schema != nil && v.inPlace(d.schema, start, seen) == 0 {
+		if d.schema.schema != nil && v.within(d.schema, step{}, start, seen) == 0 {
 			return 0
 		}
 	}
@@ -225,7 +230,7 @@ func (v *validation) items(s *schema, at int, seen *evaluated) (count, end int) 
 			end = v.skip(at)
 		} else {
 			seen.add(count)
-			end = v.inItem(p, count, at)
+			end = v.within(p, step{kind: toItem, n: count}, at, nil)
 		}
 		if end == 0 {
 			return 0, 0
