@@ -82,7 +82,7 @@ func (c *doctorCommand) Run(ctx context.Context, parsed *kong.Context, std strea
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	r := &report{Build: currentBuild(), Generators: generators(), Settings: settingsOf(parsed, env)}
-	_, err := c.settings(streams{err: io.Discard})
+	_, err := c.settings(streams{err: io.Discard}, io.Discard)
 	r.check("settings", err, "valid")
 	// New compiles the contract as serve does. It uses no key.
 	_, err = server.New(server.Options{Keys: (*store.Store)(nil), Logger: slog.New(slog.DiscardHandler)})

@@ -69,7 +69,7 @@ func would(dryRun bool, verb, past string) string {
 
 // audit logs a change that an operator made at the database.
 func audit(std streams, keys *store.Store, event string, attributes ...any) {
-	logger, _ := logFlags{LogLevel: "info", LogFormat: "auto"}.logger(std, &wrongSettings{})
+	logger, _ := logFlags{LogLevel: "info", LogFormat: "auto"}.logger(std, std.err, &wrongSettings{})
 	logger.With("by", operator(), "store", keys.String()).Info(event, attributes...)
 }
 

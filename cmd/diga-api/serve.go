@@ -55,9 +55,9 @@ type serveSettings struct {
 }
 
 // settings parses the flags. The error reports all invalid settings.
-func (c *serveCommand) settings(std streams) (serveSettings, error) {
+func (c *serveCommand) settings(std streams, log io.Writer) (serveSettings, error) {
 	var wrong wrongSettings
-	logger, isJSON := c.logger(std, &wrong)
+	logger, isJSON := c.logger(std, log, &wrong)
 	s := serveSettings{
 		logger:          logger,
 		jsonLog:         isJSON,
@@ -90,7 +90,9 @@ func (c *serveCommand) settings(std streams) (serveSettings, error) {
 
 // Run serves until ctx ends, and then drains. In a JSON log, the reason of a failure is a line of the log as well.
 func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context, env environment, std streams) error {
-	settings, err := c.settings(std)
+	log := newLogWriter(std.err)
+	defer log.Close()
+	settings, err := c.settings(std, log)
 	settings.adminChosen = origin(parsed, env, "admin-addr") != fromDefault
 	s := &service{
 		serveSettings: settings, build: currentBuild(), store: store.Redact(c.DatabaseURL), opened: make(chan struct{}),

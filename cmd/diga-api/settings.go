@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -206,15 +207,15 @@ type logFlags struct {
 	LogFormat string `default:"auto" placeholder:"FORMAT" completion:"auto,json,text" help:"json, text, or auto: text on a terminal, JSON elsewhere."`
 }
 
-// logger returns a logger to std.err that the flags configure. It also reports whether the format is JSON.
-func (f logFlags) logger(std streams, settings *wrongSettings) (logger *slog.Logger, isJSON bool) {
+// logger returns a logger to out, the log's way to std.err. It also reports whether the format is JSON.
+func (f logFlags) logger(std streams, out io.Writer, settings *wrongSettings) (logger *slog.Logger, isJSON bool) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.oneOf("log-level", f.LogLevel, "debug", "info", "warn", "error"))); err != nil {
 		level = slog.LevelInfo
 	}
 	format := settings.oneOf("log-format", f.LogFormat, "auto", "json", "text")
 	if format == "text" || format == "auto" && isTerminal(std.err) {
-		return slog.New(newTextHandler(std.err, level, hasColour(std.err, std.env))), false
+		return slog.New(newTextHandler(out, level, hasColour(std.err, std.env))), false
 	}
-	return slog.New(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})), true
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})), true
 }

@@ -343,7 +343,7 @@ func TestLogEvents(t *testing.T) {
 		}
 	}
 	// A call of a logger, or of a function that passes the event on to one. The event is its first text.
-	call := regexp.MustCompile(`(?:[lL]ogger\.(?:Debug|Info|Warn|Error|LogAttrs)(?:Context)?|logAlways|\bw\.log|\baudit)\([^"\n]*"([^"\n]+)"`)
+	call := regexp.MustCompile(`(?:[lL]ogger\.(?:Debug|Info|Warn|Error|LogAttrs)(?:Context)?|slog\.NewRecord|logAlways|\bw\.log|\baudit)\([^"\n]*"([^"\n]+)"`)
 	real := make(map[string]string)
 	for _, root := range []string{"server", "cmd/diga-api"} {
 		err := filepath.WalkDir(process.Root+"/"+root, func(path string, entry fs.DirEntry, err error) error {
