@@ -106,6 +106,10 @@ func newParser(ctx context.Context, first string, env environment, std streams, 
 		kong.Name("diga-api"),
 		kong.Description("The Diga API: one operation, DELETE /v1/api_key/{id}, validated against its contract in both directions."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.PostBuild(func(parser *kong.Kong) error {
+			parser.Model.HelpFlag.Help = "Print this help."
+			return nil
+		}),
 		kong.ValueFormatter(helpText),
 		kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 			if value, ok := env(variable(flag.Name)); ok && !ofProgram(flag.Name) {
