@@ -31,6 +31,9 @@ type Copied struct{ Keys, Tombstones int }
 // servers on it first, because later deletes are not copied. Each row counts twice in progress: copied, and compared.
 func Copy(ctx context.Context, from, to *Store, progress Progress) (Copied, error) {
 	copied, err := copyKeys(ctx, from, to, progress)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // err may be that of a statement in a transaction that database/sql has rolled back since
+	}
 	if err != nil {
 		return Copied{}, fmt.Errorf("copy %s to %s: %w", from, to, err)
 	}
