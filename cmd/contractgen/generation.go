@@ -188,6 +188,7 @@ func (t *target) generate(names *names) (collisions bool, err error) {
 	}
 	prune(contents)
 	names.renameComponents(contents)
+	names.renameParts(contents)
 	names.nameOperations(contents)
 	repair(contents, names.note)
 	names.hoistAmbiguous(contents)

@@ -61,6 +61,20 @@ func TestGenerate(t *testing.T) {
 			want:       []string{"ARequestObject", "ARequestObjectSchema"},
 		},
 		{
+			name: "parameter with the name of a constant", paths: operation("/a", "a", `, "parameters": [{"$ref": "#/x/with"}, {"$ref": "#/x/with_all"}]`),
+			more: `"x": {"with": {"name": "a", "in": "query", "schema": {"type": "string", "enum": ["all", "none"]}},
+				"with_all": {"name": "b", "in": "query", "schema": {"type": "string", "enum": ["x", "y"]}}},`,
+			want: []string{"XWith", "XWithAllParameter"}, not: []string{"XWithAll"},
+		},
+		{
+			name:  "response and body with the names of constants",
+			paths: `"/a": {"post": {"operationId": "a", "parameters": [{"$ref": "#/x/with"}], "requestBody": {"$ref": "#/x/with_all"}, "responses": {"200": {"$ref": "#/x/with_none"}}}}`,
+			more: `"x": {"with": {"name": "a", "in": "query", "schema": {"type": "string", "enum": ["all", "none"]}},
+				"with_all": {"content": {"application/json": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}},
+				"with_none": {"description": "", "content": {"application/json": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}}},`,
+			want: []string{"XWith", "XWithAllRequestBody", "XWithNoneResponse"}, not: []string{"XWithAll", "XWithNone"},
+		},
+		{
 			name: "component with the name of the stub", paths: answer(`{"$ref": "#/components/schemas/Unimplemented"}`),
 			components: `"Unimplemented": {"type": "object", "properties": {"x": {"type": "string"}}}`,
 			want:       []string{"UnimplementedSchema"},

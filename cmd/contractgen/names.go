@@ -34,6 +34,9 @@ type names struct {
 	// schemas are the Go names of components whose own name the generator uses for something else. They are shared by
 	// all targets, so that a component is called the same in the server and in the client.
 	schemas map[string]string
+	// parts are the names of parameters, responses and request bodies in components whose own name the generator uses for
+	// something else, by reference.
+	parts map[string]string
 	// inline are the names of types that several inline schemas have, or one and something else.
 	inline map[string]bool
 	// merged says that the properties of members of allOf are components, too.
@@ -48,8 +51,8 @@ type names struct {
 
 func newNames() *names {
 	return &names{
-		schemas: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{}, rejected: map[string]bool{},
-		notes: map[string]string{},
+		schemas: map[string]string{}, parts: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{},
+		rejected: map[string]bool{}, notes: map[string]string{},
 	}
 }
 
@@ -102,6 +105,31 @@ func (n *names) renameComponents(contents *openapi3.T) {
 			}
 		},
 	}).document(contents)
+}
+
+// renameParts gives other names to the components that are no schemas and whose own name is taken.
+func (n *names) renameParts(contents *openapi3.T) {
+	if len(n.parts) == 0 {
+		return
+	}
+	components := contents.Components
+	renameKeys("#/components/parameters/", components.Parameters, n.parts)
+	renameKeys("#/components/responses/", components.Responses, n.parts)
+	renameKeys("#/components/requestBodies/", components.RequestBodies, n.parts)
+	(&walk{reference: func(ref *string) {
+		if name := n.parts[*ref]; name != "" {
+			*ref = (*ref)[:strings.LastIndexByte(*ref, '/')+1] + name
+		}
+	}}).document(contents)
+}
+
+func renameKeys[V any](section string, components map[string]V, renamed map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(components)) {
+		if to := renamed[section+name]; to != "" {
+			components[to] = components[name]
+			delete(components, name)
+		}
+	}
 }
 
 // keepMapping writes down what a discriminator maps by the names of components, before they change.
@@ -417,6 +445,22 @@ func (n *names) resolve(contract *openapi3.T, name string) bool {
 		if current == name {
 			n.schemas[component] = name + "Schema"
 			return true
+		}
+	}
+	components := contract.Components
+	for _, part := range []struct {
+		section, suffix string
+		names           []string
+	}{
+		{"parameters", "Parameter", slices.Sorted(maps.Keys(components.Parameters))},
+		{"responses", "Response", slices.Sorted(maps.Keys(components.Responses))},
+		{"requestBodies", "RequestBody", slices.Sorted(maps.Keys(components.RequestBodies))},
+	} {
+		for _, component := range part.names {
+			if codegen.SchemaNameToTypeName(component) == name {
+				n.parts["#/components/"+part.section+"/"+component] = component + part.suffix
+				return true
+			}
 		}
 	}
 	if !n.inline[name] {
