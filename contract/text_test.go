@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -26,6 +28,33 @@ func FuzzText(f *testing.F) {
 			t.Fatalf("%.200q: violations %v, but %v", data, violations, err)
 		}
 	})
+}
+
+// TestNotJSON cuts bodies off at every byte. However many violations a body has before, what the client is told is that it is
+// not JSON.
+func TestNotJSON(t *testing.T) {
+	for _, test := range []struct {
+		schema string
+		value  any
+	}{
+		{"Records", records(2)}, {"Tree", branches(2)}, {"Events", events(5)}, {"Page", page{contacts(2), "next"}}, {"Records", records(maxViolations + 1)},
+	} {
+		s := compileSchema(t, benchSchema(test.schema), benchComponents)
+		valid, err := json.Marshal(test.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, whole := range [][]byte{valid, bytes.ReplaceAll(valid, []byte(`"id":"0`), []byte(`"id":"x`))} {
+			if found := s.validate(whole, "body", ""); (len(found) == 0) != bytes.Equal(whole, valid) {
+				t.Errorf("%.100s: %v", whole, found)
+			}
+			for n := len(whole) - 1; n > len(whole)-600 && n > 0; n-- {
+				if found := s.validate(whole[:n], "body", ""); len(found) != 1 || found[0].Keyword != "decode" {
+					t.Fatalf("%s: %v", whole[:n], found)
+				}
+			}
+		}
+	}
 }
 
 // TestDecimal compares numbers by their exact values.

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // section is a group of rows whose ratios can be compared, drawn as one picture.
 type section struct {
 	name    string // of the picture
@@ -65,24 +67,34 @@ var sections = []section{
 		name:    "validation",
 		title:   "Time to validate, against encoding the same value with encoding/json = 1",
 		command: bodies,
-		rows:    bodyRows("validate", "encode", goal{atMost: 0.5}),
+		rows:    bodyRows("validate", "encode", "", goal{atMost: 0.5}, goal{}),
+	},
+	{
+		name:    "faults",
+		title:   "Time to validate a body with faults, against the same body without = 1",
+		command: bodies,
+		rows: slices.Concat(
+			bodyRows("one_fault", "validate", ", a fault at the end", goal{atMost: 10}, goal{atMost: 10}),
+			bodyRows("faults", "validate", ", faults everywhere", goal{atMost: 10}, goal{atMost: 10}),
+		),
 	},
 	{
 		name:    "stock",
 		title:   "Time of stock kin-openapi to validate, against contract = 1",
 		command: bodies,
-		rows:    bodyRows("stock", "validate", goal{atLeast: 20}),
+		rows:    bodyRows("stock", "validate", "", goal{atLeast: 20}, goal{atLeast: 20}),
 	},
 	{
 		name:    "served",
 		title:   "Time to serve with the contract, against the same handler without it = 1",
 		command: bodies,
-		rows:    bodyRows("serve", "serve_without_contract", goal{}),
+		rows:    bodyRows("serve", "serve_without_contract", "", goal{}, goal{}),
 	},
 }
 
-// bodyRows returns a row for each body that BenchmarkBodies validates. The first one has the goal.
-func bodyRows(top, bottom string, first goal) []row {
+// bodyRows returns a row for each body that BenchmarkBodies validates, described with a suffix. The first body is the one
+// that a server sends most, and can have a goal of its own.
+func bodyRows(top, bottom, suffix string, first, others goal) []row {
 	measured := []struct{ what, name string }{
 		{"a list of 100 records", "list_of_100"},
 		{"a list of 10,000 records", "list_of_10000"},
@@ -93,7 +105,7 @@ func bodyRows(top, bottom string, first goal) []row {
 	var rows []row
 	for _, body := range measured {
 		name := "Bodies/" + body.name + "/"
-		rows = append(rows, row{what: body.what, top: value{name + top, time}, bottom: value{name + bottom, time}})
+		rows = append(rows, row{what: body.what + suffix, top: value{name + top, time}, bottom: value{name + bottom, time}, goal: others})
 	}
 	rows[0].goal = first
 	return rows
