@@ -39,7 +39,7 @@ type found struct {
 	order []int
 }
 
-// collect returns the violations of an invalid text, in the order of the document.
+// collect returns the violations of a text that is not valid, in the order of the document.
 func (s *schema) collect(data []byte, in, name string) []Violation {
 	v := validation{text: readOnly(data), report: &report{in: in, name: name}}
 	end := 0
@@ -57,8 +57,9 @@ func (s *schema) collect(data []byte, in, name string) []Violation {
 	return violations
 }
 
-// isWhole reports whether the text is one JSON value, of which a pass with a report has read the part before end. The pass
-// goes on behind violations, so that it ends early only where the text is not JSON, or when there are enough violations.
+// isWhole reports whether the text is one JSON value, after a pass with a report that returned end. Such a pass continues
+// after a violation. It stops where the text is not JSON, and also when there are enough violations: then the rest of the
+// text has to be read, too.
 func (v *validation) isWhole(end int) bool {
 	if end == 0 && len(v.report.found) >= maxViolations {
 		end = (&validation{text: v.text}).skip(0)
@@ -82,16 +83,16 @@ func (v *validation) within(p part, to step, start int, seen *evaluated) int {
 func (r *report) add(s *schema, v Violation) bool {
 	pointer, place := make([]byte, 0, 128), make([]byte, 0, 128)
 	order := make([]int, 0, 2*len(r.path)+1)
-	for _, step := range r.path {
-		order = append(order, step.offset, step.n)
-		switch step.kind {
+	for _, to := range r.path {
+		order = append(order, to.offset, to.n)
+		switch to.kind {
 		case toItem:
-			pointer = strconv.AppendInt(append(pointer, '/'), int64(step.n), 10)
-			place = strconv.AppendInt(append(place, '/'), int64(step.n), 10)
+			pointer = strconv.AppendInt(append(pointer, '/'), int64(to.n), 10)
+			place = strconv.AppendInt(append(place, '/'), int64(to.n), 10)
 		case toMember:
-			token := escapeToken(step.name)
+			token := escapeToken(to.name)
 			pointer = append(append(pointer, '/'), token...)
-			if !step.declared {
+			if !to.declared {
 				token = "*"
 			}
 			place = append(append(place, '/'), token...)

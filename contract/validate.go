@@ -84,11 +84,10 @@ func (s *schema) acceptsText(value string) bool {
 	return s.own&str == 0 || (s.format == nil || s.format(value) == nil) && s.permitsLength(value) && (s.pattern == nil || s.pattern.MatchString(value))
 }
 
-// validation is one pass over a JSON text. Without a report it ends at the first violation, allocates nothing for most
-// schemas and never decodes the text (BenchmarkBodies). With a report it goes on behind each violation; then the text
-// is known to be JSON.
+// validation is one pass over a JSON text. Without a report it stops at the first violation. It allocates nothing for most
+// schemas and never decodes the text (BenchmarkBodies). With a report it adds each violation to it and continues.
 //
-// The methods that read a value take its offset and return the offset after it; 0 ends the pass.
+// The methods that read a value take its offset and return the offset after it, or 0 to stop the pass.
 type validation struct {
 	text
 	report *report
@@ -97,13 +96,13 @@ type validation struct {
 	speculation
 }
 
-// stop ends the pass at an offset.
+// stop stops the pass at an offset.
 func (v *validation) stop(at int) int {
 	v.stopped = at
 	return 0
 }
 
-// after returns end if the pass goes on, and otherwise 0.
+// after returns end if the pass continues, and otherwise 0.
 func after(goOn bool, end int) int {
 	if !goOn {
 		return 0
