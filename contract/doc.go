@@ -70,7 +70,7 @@
 //   - deep nesting: bodies nested more than 500 levels deep are rejected, because each level takes stack.
 //   - malformed queries: a query that cannot be parsed is rejected if the operation declares query parameters. Stock
 //     treats the part that it cannot parse as missing.
-//   - parameters without a type: the value is a string. Stock rejects all values.
+//   - parameters without a type: the value is a string, and so is an item without one. Stock rejects all values.
 //   - headers without a type: the same, for responses.
 //   - not, of a parameter: it is obeyed. Stock rejects the parameter.
 //   - paths like /jobs/{id}:cancel: they are served. Stock's routers, and echo, take the whole segment for the parameter.

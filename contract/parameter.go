@@ -84,7 +84,7 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 				continue
 			}
 			refusing := *media
-			refusing.Schema = refuseAll(media.Schema.Value)
+			refusing.Schema = refuseAll(media.Schema)
 			decoding.Content[mime] = &refusing
 			if p.schema, err = c.mediaSchema(pointer+"/content/"+escapeToken(mime), media); err != nil {
 				return p, err
@@ -95,27 +95,66 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 	if model.Schema == nil {
 		return p, nil
 	}
-	decoding.Schema = refuseAll(model.Schema.Value)
+	decoding.Schema = refuseAll(model.Schema)
 	p.plain = isPlain(&decoding)
 	p.schema, err = c.at(pointer + "/schema")
 	return p, err
 }
 
-// refuseAll returns a schema that kin-openapi decodes like s and that rejects every value. kin-openapi decodes by each
-// part of allOf in turn, and has no value when a part has no type, such as {"minLength": 1} beside a $ref.
-func refuseAll(s *openapi3.Schema) *openapi3.SchemaRef {
-	never := false
-	return openapi3.NewSchemaRef("", &openapi3.Schema{
-		Type: s.Type, Format: s.Format, Default: s.Default, Items: s.Items, Properties: s.Properties,
-		AdditionalProperties: s.AdditionalProperties, AnyOf: s.AnyOf, OneOf: s.OneOf,
-		AllOf:  slices.DeleteFunc(slices.Clone(s.AllOf), func(part *openapi3.SchemaRef) bool { return isUntyped(part.Value) }),
-		Always: &never,
-	})
+// refuseAll returns a schema that kin-openapi decodes like s and that rejects every value.
+func refuseAll(s *openapi3.SchemaRef) *openapi3.SchemaRef {
+	refusing, never := *decodable(s, make(map[*openapi3.Schema]*openapi3.SchemaRef)).Value, false
+	refusing.Always = &never
+	return openapi3.NewSchemaRef("", &refusing)
+}
+
+// decodable returns what kin-openapi needs to decode a value of a schema. It decodes by each part of allOf in turn, has no
+// value when a part, an alternative or an item has no type, such as {"minLength": 1} beside a $ref, and decodes nothing if
+// there is a not. A value without a type is a string.
+func decodable(ref *openapi3.SchemaRef, made map[*openapi3.Schema]*openapi3.SchemaRef) *openapi3.SchemaRef {
+	if ref == nil || ref.Value == nil {
+		return ref
+	}
+	s := ref.Value
+	if made[s] != nil {
+		return made[s]
+	}
+	d := &openapi3.Schema{Type: s.Type, Format: s.Format, Default: s.Default}
+	made[s] = openapi3.NewSchemaRef("", d)
+	if isUntyped(s) {
+		d.Type = &openapi3.Types{openapi3.TypeString}
+		return made[s]
+	}
+	d.Items = decodable(s.Items, made)
+	d.AdditionalProperties = s.AdditionalProperties
+	d.AdditionalProperties.Schema = decodable(s.AdditionalProperties.Schema, made)
+	for name, property := range s.Properties {
+		if d.Properties == nil {
+			d.Properties = make(openapi3.Schemas, len(s.Properties))
+		}
+		d.Properties[name] = decodable(property, made)
+	}
+	for _, part := range s.AllOf {
+		if !isUntyped(part.Value) {
+			d.AllOf = append(d.AllOf, decodable(part, made))
+		}
+	}
+	alternatives := func(refs openapi3.SchemaRefs) (typed openapi3.SchemaRefs) {
+		for _, ref := range refs {
+			if s.Type == nil || !isUntyped(ref.Value) {
+				typed = append(typed, decodable(ref, made))
+			}
+		}
+		return typed
+	}
+	d.AnyOf, d.OneOf = alternatives(s.AnyOf), alternatives(s.OneOf)
+	return made[s]
 }
 
 // isUntyped reports whether s says nothing about how to decode a value.
 func isUntyped(s *openapi3.Schema) bool {
-	return s.Type == nil && s.Items == nil && s.Properties == nil && s.AllOf == nil && s.AnyOf == nil && s.OneOf == nil
+	return s.Type == nil && s.Items == nil && s.Properties == nil && s.AnyOf == nil && s.OneOf == nil &&
+		!slices.ContainsFunc(s.AllOf, func(part *openapi3.SchemaRef) bool { return !isUntyped(part.Value) })
 }
 
 // isPlain reports whether the value of the parameter is exactly the string that was sent. A parameter whose schema has

@@ -21,6 +21,34 @@ const (
 	point    = `"schema":{"type":"object","required":["x"],"properties":{"x":{"type":"integer","maximum":9},"y":{"type":"integer"}}}`
 )
 
+// TestParameterTypes has schemas whose type is not where kin-openapi looks for it.
+func TestParameterTypes(t *testing.T) {
+	for _, test := range []struct{ schema, right, wrong, want string }{
+		{`{"$ref":"#/components/schemas/I","minimum":2}`, "2", "1", "query p minimum"},
+		{`{"type":"array","items":{"$ref":"#/components/schemas/I","minimum":2}}`, "2", "1", "query p /0 minimum"},
+		{`{"anyOf":[{"$ref":"#/components/schemas/I","minimum":2},{"type":"null"}]}`, "2", "1", "query p minimum"},
+		{`{"allOf":[{"$ref":"#/components/schemas/I","minimum":2}]}`, "2", "1", "query p minimum"},
+		{`{"type":"array","items":{"type":"integer","not":{"const":1}}}`, "2", "1", "query p /0 not"},
+		{`{"type":"array","items":{"maxLength":1}}`, "2", "10", "query p /0 maxLength"},
+		{`{"anyOf":[{"type":"array","items":{},"minItems":2},{"enum":["2"]}]}`, "2&p=1", "1", "query p minItems"},
+		{`{"type":"integer","anyOf":[{"minimum":2},{"maximum":0}]}`, "2", "1", "query p anyOf"},
+		{`{"type":"integer","oneOf":[{"minimum":2},{"maximum":0}]}`, "2", "1", "query p oneOf"},
+		{`{"allOf":[{"allOf":[{"maxLength":1}]}],"default":"2"}`, "2", "10", "query p maxLength"},
+		{`{"$ref":"#/components/schemas/R"}`, "2", "", ""},
+	} {
+		s := newService(t, document("3.1.0", `{"/":{"get":{"parameters":[{"name":"p","in":"query","schema":`+test.schema+`}],
+			"responses":{"204":{"description":""},`+errorAnswers+`}}}}`, `"components":{"schemas":{"I":{"type":"integer"},
+			"R":{"anyOf":[{"type":"array","items":{"$ref":"#/components/schemas/R"}},{"type":"integer"}]}}}`), contract.Options{}, noContent)
+		if w := s.do(request("GET", "/?p="+test.right, "")); w.Code != http.StatusNoContent {
+			t.Errorf("%s: %s: %v", test.schema, test.right, s.errs)
+		}
+		if test.wrong != "" {
+			s.do(request("GET", "/?p="+test.wrong, ""))
+			expect(t, s.requestViolations(t), test.want)
+		}
+	}
+}
+
 // TestParameterStyles has every style kin-openapi decodes, each with a right, a wrong and an undecodable value.
 func TestParameterStyles(t *testing.T) {
 	for _, test := range []struct {
