@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,6 +228,36 @@ func declaredTypes(t *testing.T, code []byte) map[string]int {
 		}
 	}
 	return names
+}
+
+// TestRepairParameter has parameters, or items of them, of several types or of any. oapi-codegen's runtime cannot bind those
+// to anything but text.
+func TestRepairParameter(t *testing.T) {
+	for schema, want := range map[string]string{
+		`{}`: "*string",
+		`{"oneOf": [{"type": "string"}, {"type": "integer"}]}`:                             "*string",
+		`{"anyOf": [{"type": "integer"}, {"type": "null"}]}`:                               "*int",
+		`{"type": "array", "items": {"type": "integer"}}`:                                  "*[]int",
+		`{"$ref": "#/components/schemas/U"}`:                                               "*string",
+		`{"type": "array", "items": {"$ref": "#/components/schemas/U"}}`:                   "*[]string",
+		`{"$ref": "#/components/schemas/C"}`:                                               "*C",
+		`{"$ref": "#/components/schemas/E"}`:                                               "*E",
+		`{"type": "array", "items": {}}`:                                                   "*[]string",
+		`{"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}`: "*[]string",
+		`{"anyOf": [{"type": "array", "items": {"maxLength": 1}}, {"type": "null"}]}`:      "*[]string",
+		`{"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}`:   "*[]*int",
+	} {
+		g := generate(t, `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {"/a": {"get": {"operationId": "a",
+			"parameters": [{"name": "p", "in": "query", "schema": `+schema+`}], "responses": {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/U"}}}}}}}},
+			"components": {"schemas": {"U": {"anyOf": [{"type": "string"}, {"type": "integer"}]}, "E": {"type": "string", "enum": ["x", "y"]},
+			"C": {"type": "integer", "oneOf": [{"const": 1, "title": "one"}, {"const": 2, "title": "two"}]}}}}`)
+		if !bytes.Contains(g.targets[0].code, []byte("type U struct")) {
+			t.Errorf("%s: the union of the response is gone", schema)
+		}
+		if field := regexp.MustCompile(`(?m)^\tP +(\S+)`).FindSubmatch(g.targets[0].code); field == nil || string(field[1]) != want {
+			t.Errorf("%s: the field is %s, want %s", schema, field, want)
+		}
+	}
 }
 
 // TestShortName holds names to what makes them stable: nothing but the component itself decides about them, unless

@@ -204,20 +204,27 @@ func bindable(parameters openapi3.Parameters, at place, note func(path []string,
 	})
 }
 
-// repairParameter makes text of a parameter that may be of several types, or of any: it is text on the way, and the
-// contract has held it to its schema before.
+// repairParameter makes text of a parameter, or of the items of one, that may be of several types, or of any: it is text on
+// the way, and the contract has held it to its schema before.
 func repairParameter(parameter *openapi3.Parameter) {
-	if parameter.Schema == nil || parameter.Schema.Ref != "" || parameter.Schema.Value == nil {
-		return
-	}
-	s := parameter.Schema.Value
-	choices := len(s.AnyOf)
-	if choices == 2 && slices.ContainsFunc(s.AnyOf, isNull) {
-		choices = 1
-	}
-	if choices > 1 || s.OneOf != nil || s.Extensions[goType] == anyType || saysNothing(s) {
-		replace(s, "string")
-		delete(s.Extensions, goTypeImport)
+	for schema := parameter.Schema; schema != nil && schema.Value != nil; {
+		s := schema.Value
+		choices := slices.DeleteFunc(slices.Clone(s.AnyOf), isNull)
+		text := len(choices) > 1 || s.OneOf != nil || s.Extensions[goType] == anyType || saysNothing(s)
+		if schema.Ref != "" {
+			if !text || s.Type != nil { // a type of its own, such as an enumeration in oneOf
+				return
+			}
+			*schema = openapi3.SchemaRef{Value: new(openapi3.Schema)} // what bodies refer to stays as it is
+		}
+		if text {
+			replace(schema.Value, "string")
+			delete(schema.Value.Extensions, goTypeImport)
+			return
+		}
+		if schema = s.Items; len(choices) == 1 {
+			schema = choices[0]
+		}
 	}
 }
 
