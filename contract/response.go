@@ -84,6 +84,12 @@ func (c *compiler) response(pointer string, model *openapi3.Response) (*response
 		// A header object is a parameter object without name and place.
 		header := model.Headers[name].Value.Parameter
 		header.In, header.Name = openapi3.ParameterInHeader, name
+		if header.Schema != nil && header.Schema.Value.Default != nil {
+			// Clients assume the default for a missing header. kin-openapi would take it for the value of an empty one as well.
+			bare := *header.Schema.Value
+			bare.Default = nil
+			header.Schema = openapi3.NewSchemaRef("", &bare)
+		}
 		p, err := c.parameter(pointer+"/headers/"+escapeToken(name), &header)
 		if err != nil {
 			return nil, err

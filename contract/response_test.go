@@ -28,7 +28,7 @@ func responses(version string) string {
 			"image/*":{}}},
 		"201":{"description":"","headers":{
 			"Location":{"required":true,"schema":{"type":"string","pattern":"^/"}},
-			"X-Left":{"schema":{"type":"integer","minimum":0}}},
+			"X-Left":{"schema":{"type":"integer","minimum":0,"default":2}}},
 			"content":{"application/json":{"schema":{}}}},
 		"202":{"$ref":"#/components/responses/Accepted"},
 		"204":{"description":""},
@@ -101,6 +101,7 @@ func TestResponse(t *testing.T) {
 		{"headers and body wrong", blob(201, "application/json", "{", "Location: /1", "X-Left: -1"),
 			[]string{"header X-Left minimum", "body decode"}, 500, ""},
 		{"header undecodable", blob(201, "application/json", "{}", "Location: /1", "X-Left: many"), []string{"header X-Left decode"}, 500, ""},
+		{"header empty", blob(201, "application/json", "{}", "Location: /1", "X-Left: "), []string{"header X-Left allowEmptyValue"}, 500, ""},
 		{"header right", blob(201, "application/json", "{}", "Location: /1", "X-Left: 0"), nil, 201, "{}"},
 	} {
 		for _, version := range []string{"3.0.3", "3.1.0"} {
