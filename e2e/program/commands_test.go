@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -62,10 +63,14 @@ func TestKeysCreateServeAndList(t *testing.T) {
 
 // SIGTERM, SIGINT and SIGHUP, as from a terminal that is closed, stop the program cleanly.
 func TestSignalsStopIt(t *testing.T) {
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP} {
+	// A program inherits that its parent ignores SIGHUP, as these tests do under nohup, but not that its parent handles it.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
+	for _, stop := range []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP} {
 		s := process.Serve(t, "--database-url", process.SQLite(t))
-		if log, err := s.Stop(t, signal); err != nil {
-			t.Errorf("%s: %v\n%s", signal, err, log)
+		if log, err := s.Stop(t, stop); err != nil {
+			t.Errorf("%s: %v\n%s", stop, err, log)
 		}
 	}
 }
