@@ -257,9 +257,10 @@ func (s *Server) Await(t testing.TB) {
 	s.Lines = strings.Split(strings.TrimSuffix(string(written), "\n"), "\n")
 }
 
-// Stop ends the process by signal and returns its log and how it ended.
+// Stop ends the process by signal and returns its log and how it ended. It kills a process that ignores the signal.
 func (s *Server) Stop(t testing.TB, signal os.Signal) (string, error) {
 	t.Helper()
+	defer time.AfterFunc(time.Minute, func() { _ = s.Process.Kill() }).Stop()
 	if err := s.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
