@@ -94,7 +94,7 @@ func TestBackupInterrupted(t *testing.T) {
 func TestPurgeHoldsNoServerUp(t *testing.T) {
 	onEngines(t, func(t *testing.T, url string) {
 		keys := openStore(t, url)
-		storetest.FillTombstones(t, url, 50_000)
+		storetest.FillTombstones(t, url, 20_000)
 		administrator := create(t, keys, apitype.NewUUID())
 		server := process.Serve(t, "--database-url", url)
 		purge := process.Command(t, "keys", "purge", "--database-url", url, "--deleted-before", "2001-01-01T00:00:00Z")
@@ -114,7 +114,7 @@ func TestPurgeHoldsNoServerUp(t *testing.T) {
 				if left, counting := keys.CountTombstones(t.Context(), time.Unix(1, 0)); err != nil || counting != nil || left != 0 {
 					t.Errorf("%v, %v: %d tombstones are left", err, counting, left)
 				}
-				t.Logf("%d deletes while 50000 tombstones were purged", deletes)
+				t.Logf("%d deletes while 20000 tombstones were purged", deletes)
 				return
 			default:
 			}

@@ -208,7 +208,7 @@ func TestKeysList(t *testing.T) {
 func TestKeysPurgeInterrupted(t *testing.T) {
 	database := process.SQLite(t)
 	process.Output(t, "migrate", "--database-url", database)
-	const rows = 20_000
+	const rows, batch = 20_000, 200
 	storetest.FillTombstones(t, database, rows)
 	db, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:"))
 	if err != nil {
@@ -234,7 +234,7 @@ func TestKeysPurgeInterrupted(t *testing.T) {
 	terminal.Type(t, process.ContinueOutput)
 	status, screen := terminal.Await(t)
 	purged := rows - left()
-	if status != 1 || purged == 0 || purged == rows || purged%1000 != 0 || !strings.Contains(screen, "purging: ") ||
+	if status != 1 || purged == 0 || purged == rows || purged%batch != 0 || !strings.Contains(screen, "purging: ") ||
 		!strings.Contains(screen, fmt.Sprintf("interrupted: %d tombstones purged", purged)) || !strings.Contains(screen, fmt.Sprint("count=", purged)) {
 		t.Errorf("exit status %d, %d purged:\n%s", status, purged, screen)
 	}

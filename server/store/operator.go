@@ -64,7 +64,7 @@ func (s *Store) Get(ctx context.Context, id apitype.UUID) (apikey.Key, error) {
 
 // purgeBatch is the number of rows that a transaction of Purge looks at. On SQLite a transaction holds up the deletes of
 // servers for milliseconds.
-const purgeBatch = 1000
+const purgeBatch = 200
 
 // purgeTimeout limits a batch of Purge, which does not end with the context.
 const purgeTimeout = 10 * time.Second
@@ -94,12 +94,18 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}
+		began := time.Now()
 		rows, err := s.purgeRange(context.WithoutCancel(ctx), first, end, before)
 		if err != nil {
 			return purged, s.fail("purge tombstones", err)
 		}
 		purged += rows
 		progress.report(purged, total)
+		// SQLite does not queue its writers: servers try again and again. Leave them as much time as the batch took.
+		select {
+		case <-time.After(time.Since(began)):
+		case <-ctx.Done():
+		}
 	}
 	return purged, nil
 }

@@ -150,7 +150,7 @@ func testPurge(t *testing.T, s *store.Store, _ string) {
 	}
 }
 
-// testPurgeInterrupted ends a purge after its second batch of 1000 rows.
+// testPurgeInterrupted ends a purge after its second batch of 200 rows.
 func testPurgeInterrupted(t *testing.T, s *store.Store, url string) {
 	const rows = 3500
 	FillTombstones(t, url, rows)
@@ -164,13 +164,13 @@ func testPurgeInterrupted(t *testing.T, s *store.Store, url string) {
 			cancel()
 		}
 	})
-	if !errors.Is(err, context.Canceled) || purged != 2000 || fmt.Sprint(reported) != "[1000 2000]" {
-		t.Errorf("purged %d, reported %v, error %v; want two batches of 1000 and context.Canceled", purged, reported, err)
+	if !errors.Is(err, context.Canceled) || purged != 400 || fmt.Sprint(reported) != "[200 400]" {
+		t.Errorf("purged %d, reported %v, error %v; want two batches of 200 and context.Canceled", purged, reported, err)
 	}
-	if left := len(list(t, s, store.Filter{Deleted: true})); left != rows-2000 {
-		t.Errorf("%d tombstones are left, want %d", left, rows-2000)
+	if left := len(list(t, s, store.Filter{Deleted: true})); left != rows-400 {
+		t.Errorf("%d tombstones are left, want %d", left, rows-400)
 	}
-	if purged, err := s.Purge(t.Context(), time.Now(), nil); err != nil || purged != rows-2000 {
-		t.Errorf("the next purge removed %d, %v; want the other %d", purged, err, rows-2000)
+	if purged, err := s.Purge(t.Context(), time.Now(), nil); err != nil || purged != rows-400 {
+		t.Errorf("the next purge removed %d, %v; want the other %d", purged, err, rows-400)
 	}
 }
