@@ -50,7 +50,7 @@ func anonymous(text string) string {
 		{`sqlite:/[^\s"]+/(\w+\.db)`, "sqlite:/folder/${1}"},
 		{`(duration_s=(?:␛\[0m)?)\d+`, "${1}SECONDS"},
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "NOW"},
-		{`SQLite \d\S+`, "SQLite VERSION"},
+		{`SQLite \d[\d.]+`, "SQLite VERSION"},
 	} {
 		text = regexp.MustCompile(replacement[0]).ReplaceAllString(text, replacement[1])
 	}
@@ -196,9 +196,11 @@ func TestDoctorIsPrinted(t *testing.T) {
 	printed := transcript(t, folder, []string{"DIGA_REQUEST_TIMEOUT=3s"},
 		[]string{"doctor", "--database-url", "sqlite:keys.db"},
 		[]string{"doctor", "--database-url", "postgres://diga:" + mark + "@" + refusing(t) + "/keys?sslmode=disable&password=" + mark, "--addr", "nowhere", "--max-in-flight", "few"},
+		[]string{"doctor", "--json", "--database-url", "sqlite:keys.db"},
 	)
 	reveal(t, "the report", regexp.MustCompile(`(?m)^\$ .*$`).ReplaceAllString(printed, ""))
 	printed = strings.ReplaceAll(anonymous(printed), mark, "PASSWORD")
 	printed = regexp.MustCompile(`(?m)^  (diga-api|github\S+)( +)\S.*$`).ReplaceAllString(printed, "  $1${2}VERSION")
+	printed = regexp.MustCompile(`"(version|revision|contract_sha256|go|platform|(?:github\.com|golang\.org)/[^"]+)":"[^"]+"`).ReplaceAllString(printed, `"$1":"VERSION"`)
 	golden(t, "doctor", printed)
 }
