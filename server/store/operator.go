@@ -86,7 +86,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		return 0, err
 	}
 	first := apitype.UUID{}.String()
-	for end := ""; end != largestID; first = end {
+	for end := ""; ; first = end {
 		err := s.read.QueryRowContext(ctx, batchEndSQL, first, purgeBatch-1).Scan(&end)
 		if errors.Is(err, sql.ErrNoRows) {
 			end, err = largestID, nil
@@ -101,13 +101,15 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 		}
 		purged += rows
 		progress.report(purged, total)
+		if end == largestID {
+			return purged, nil
+		}
 		// SQLite does not queue its writers: servers try again and again. Leave them as much time as the batch took.
 		select {
 		case <-time.After(time.Since(began)):
 		case <-ctx.Done():
 		}
 	}
-	return purged, nil
 }
 
 func (s *Store) purgeRange(ctx context.Context, first, last string, before time.Time) (rows int64, err error) {
