@@ -84,7 +84,7 @@ func TestMemory(t *testing.T) {
 			// The race detector takes several times the memory, so that this is the program as it is released.
 			cmd := process.Command(t, args...)
 			cmd.Path = process.Release(t)
-			cmd.Env = append(cmd.Env, "GOMEMLIMIT=290MiB") // as in deploy/
+			cmd.Env = append(cmd.Env, process.GoMemory...)
 			server := process.Start(t, cmd)
 			server.Await(t)
 			idle := peakMemory(t, server.Process.Pid)

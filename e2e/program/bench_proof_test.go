@@ -185,7 +185,11 @@ func processorTime(b *testing.B, pid int) time.Duration {
 }
 
 func startProgram(b *testing.B, url string) (pid int, address string) {
-	server := process.Serve(b, "--database-url", url)
+	cmd := process.Command(b, "serve", "--addr", "127.0.0.1:0", "--database-url", url)
+	cmd.Path = process.Release(b)
+	cmd.Env = append(cmd.Env, process.GoMemory...)
+	server := process.Start(b, cmd)
+	server.Await(b)
 	return server.Process.Pid, strings.TrimPrefix(server.API, "http://")
 }
 

@@ -100,6 +100,10 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// GoMemory are the settings of Go's garbage collector in deploy/, for a server of 1024 connections. "Sizing" in
+// docs/operations.md explains them.
+var GoMemory = []string{"GOMEMLIMIT=290MiB", "GOGC=400"}
+
 // Outcome is how a process ended.
 type Outcome struct {
 	Status         int
