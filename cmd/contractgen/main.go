@@ -25,6 +25,9 @@ import (
 	"slices"
 	"strings"
 
+	// What generated code imports is a dependency of this program, so that after go get -tool it compiles in any module.
+	_ "github.com/oapi-codegen/runtime"
+
 	"github.com/diga-io/diga-api/contract"
 )
 

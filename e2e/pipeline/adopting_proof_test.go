@@ -43,7 +43,7 @@ func TestAdopting(t *testing.T) {
 		case "sh":
 			c := exec.CommandContext(t.Context(), "bash", "-e", "-x")
 			c.Dir = module
-			c.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+			c.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 			c.Stdin = strings.NewReader(strings.ReplaceAll(block.text, download, local))
 			output, err := c.CombinedOutput()
 			if err != nil {
