@@ -46,8 +46,7 @@ func (s *schema) collect(data []byte, in, name string) []Violation {
 	if err := inTime(func() { end = v.value(s, 0, nil) }); err != nil {
 		v.report.found = append(v.report.found, found{gaveUp(in, name, err), nil})
 	} else if !utf8.Valid(data) || !v.isWhole(end) {
-		_, err := decodeJSON(data)
-		return []Violation{undecodable(in, name, "Input should be valid JSON", err)}
+		return []Violation{undecodable(in, name, "Input should be valid JSON", syntaxError(data))}
 	}
 	slices.SortStableFunc(v.report.found, func(a, b found) int { return slices.Compare(a.order, b.order) })
 	violations := make([]Violation, len(v.report.found))

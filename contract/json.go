@@ -32,79 +32,40 @@ type duplicateError struct{ pointer string }
 
 func (e *duplicateError) Error() string { return fmt.Sprintf("duplicate member %s", e.pointer) }
 
-// decodeJSON decodes exactly one JSON value, with numbers as json.Number.
-func decodeJSON(data []byte) (any, error) {
+// syntaxError returns why data is not one valid JSON value, or nil if it is.
+func syntaxError(data []byte) error {
 	if !utf8.Valid(data) {
-		return nil, errNotUTF8
+		return errNotUTF8
 	}
 	// What remains of invalid UTF-8 are escapes of half a surrogate pair, which RFC 8259 permits.
 	d := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))
-	value, err := decodeValue(d, 0)
-	if err == nil {
-		if _, err = d.ReadToken(); errors.Is(err, io.EOF) {
-			return value, nil
+	for ended := false; ; ended = d.StackDepth() == 0 {
+		token, err := d.ReadToken()
+		switch {
+		case ended && errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			syntax, _ := errors.AsType[*jsontext.SyntacticError](err)
+			return &duplicateError{string(syntax.JSONPointer)}
+		case ended || err != nil:
+			return errNotJSON
+		case d.StackDepth() > maxDepth:
+			return errDepth
+		case token.Kind() == '0' && !validNumber(token.String()):
+			return errNumber
 		}
 	}
-	if errors.Is(err, errNumber) || errors.Is(err, errDepth) {
-		return nil, err
-	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
-		return nil, &duplicateError{string(syntax.JSONPointer)}
-	}
-	return nil, errNotJSON
 }
 
-func decodeValue(d *jsontext.Decoder, depth int) (any, error) {
-	token, err := d.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	if kind := token.Kind(); depth == maxDepth && (kind == '{' || kind == '[') {
-		return nil, errDepth
-	}
-	switch token.Kind() {
-	case '{':
-		object := make(map[string]any)
-		for d.PeekKind() != '}' {
-			token, err := d.ReadToken()
-			if err != nil {
-				return nil, err
-			}
-			name := token.String()
-			if object[name], err = decodeValue(d, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		_, err := d.ReadToken()
-		return object, err
-	case '[':
-		array := []any{}
-		for d.PeekKind() != ']' {
-			item, err := decodeValue(d, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			array = append(array, item)
-		}
-		_, err := d.ReadToken()
-		return array, err
-	case '"':
-		return token.String(), nil
-	case '0':
-		number := token.String()
-		if !validNumber(number) {
-			return nil, errNumber
-		}
-		return json.Number(number), nil
-	case 't':
-		return true, nil
-	case 'f':
-		return false, nil
-	}
-	return nil, nil
+// decodeJSON decodes a valid JSON text, with numbers as json.Number.
+func decodeJSON(data []byte) (value any) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	_ = d.Decode(&value)
+	return value
 }
 
-// canonical returns the canonical form of a JSON text: equal values are the same text.
+// canonical returns the canonical form of a valid JSON text: equal values are the same text.
 func canonical(data string) string {
 	switch {
 	case data[0] == '"' && strings.IndexByte(data, '\\') < 0, kindOf[data[0]]&(null|boolean) != 0:
@@ -115,11 +76,7 @@ func canonical(data string) string {
 		}
 		return string(parseDecimal(data).append(nil))
 	}
-	value, err := decodeJSON([]byte(data))
-	if err != nil {
-		return data
-	}
-	return string(appendCanonical(nil, value))
+	return string(appendCanonical(nil, decodeJSON([]byte(data))))
 }
 
 // appendCanonical appends a decoded value as canonical JSON.

@@ -165,10 +165,7 @@ type validatedBody struct {
 }
 
 // ValidatedValue returns the decoded body.
-func (b *validatedBody) ValidatedValue() any {
-	value, _ := decodeJSON(b.data) // which is valid
-	return value
-}
+func (b *validatedBody) ValidatedValue() any { return decodeJSON(b.data) }
 
 // isJSON reports whether a body of contentType, which matched media, is decoded as JSON.
 func isJSON(contentType string, media *openapi3.MediaType) bool {
@@ -215,7 +212,7 @@ func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any
 	return value, err
 }
 
-// validNumbers reports whether all numbers of a value have exponents that decodeJSON permits.
+// validNumbers reports whether all numbers of a value have exponents that a JSON text may have.
 func validNumbers(value any) bool {
 	switch v := value.(type) {
 	case json.Number:
