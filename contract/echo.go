@@ -81,9 +81,6 @@ func (c *Contract) OperationOf(ctx echo.Context) *Operation {
 // trimSuffixes corrects path parameters that do not end their segment, like that of /jobs/{id}:cancel: echo takes the whole
 // segment for the value of a parameter named "id\:cancel". It reports false if the path is not that of the operation.
 func (o *Operation) trimSuffixes(ctx echo.Context) bool {
-	if !o.suffixes {
-		return true
-	}
 	var names, values []string
 	sent := ctx.ParamValues()
 	for segment := range strings.SplitSeq(o.Path, "/") {

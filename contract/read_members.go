@@ -42,7 +42,7 @@ func (r *reader) visit(o *node, kind string, at *place) {
 	}
 	o.retain(kept)
 	if kind == "schema" {
-		r.identify(o)
+		r.repairSchema(o)
 	}
 }
 

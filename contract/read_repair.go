@@ -32,22 +32,16 @@ func (r *reader) repair() {
 				r.repairPart(m.value.(*node))
 			}
 		}
+		// Everything that refers to path items has a copy of its own.
+		components.remove("pathItems")
+		components.remove("mediaTypes")
 	}
-	for _, section := range [...]string{"webhooks"} {
-		items := r.root.object(section)
-		if items == nil {
-			continue
-		}
-		for _, m := range items.members {
+	if webhooks := r.root.object("webhooks"); webhooks != nil {
+		for _, m := range webhooks.members {
 			if item, ok := m.value.(*node); ok {
 				r.repairItem(item)
 			}
 		}
-	}
-	if components := r.root.object("components"); components != nil {
-		// Everything that refers to path items has a copy of its own.
-		components.remove("pathItems")
-		components.remove("mediaTypes")
 	}
 }
 

@@ -129,26 +129,19 @@ func (o *node) replace(from, to string) {
 	o.rename(o.find(from), to)
 }
 
-// jsonTypes are the types of JSON Schema. typeNames are names from programming languages and older dialects with what
-// they mean.
-var (
-	jsonTypes = map[string]bool{
-		"null": true, "boolean": true, "object": true, "array": true, "number": true, "string": true, "integer": true,
-	}
-	typeNames = map[string][2]string{
-		"any": {}, "mixed": {}, "file": {"string", "binary"}, "binary": {"string", "binary"}, "date": {"string", "date"},
-		"datetime": {"string", "date-time"}, "date-time": {"string", "date-time"}, "time": {"string"},
-		"timestamp": {"string", "date-time"}, "uuid": {"string", "uuid"}, "email": {"string", "email"},
-		"uri": {"string", "uri"}, "url": {"string", "uri"}, "str": {"string"}, "text": {"string"}, "enum": {},
-		"int": {"integer"}, "int32": {"integer", "int32"}, "int64": {"integer", "int64"}, "long": {"integer", "int64"},
-		"float": {"number"}, "double": {"number"}, "decimal": {"number"}, "numeric": {"number"}, "bool": {"boolean"},
-		"list": {"array"}, "dict": {"object"}, "map": {"object"}, "json": {}, "none": {"null"}, "nil": {"null"},
-	}
-)
+// typeNames are names of types from programming languages and older dialects, with the type and the format that they mean.
+var typeNames = map[string][2]string{
+	"any": {}, "mixed": {}, "file": {"string", "binary"}, "binary": {"string", "binary"}, "date": {"string", "date"},
+	"datetime": {"string", "date-time"}, "date-time": {"string", "date-time"}, "time": {"string"},
+	"timestamp": {"string", "date-time"}, "uuid": {"string", "uuid"}, "email": {"string", "email"},
+	"uri": {"string", "uri"}, "url": {"string", "uri"}, "str": {"string"}, "text": {"string"}, "enum": {},
+	"int": {"integer"}, "int32": {"integer", "int32"}, "int64": {"integer", "int64"}, "long": {"integer", "int64"},
+	"float": {"number"}, "double": {"number"}, "decimal": {"number"}, "numeric": {"number"}, "bool": {"boolean"},
+	"list": {"array"}, "dict": {"object"}, "map": {"object"}, "json": {}, "none": {"null"}, "nil": {"null"},
+}
 
-// identify looks at a schema of which the members were visited: at its types, and at the names by which references may
-// find it.
-func (r *reader) identify(s *node) {
+// repairSchema repairs a schema after its members were visited.
+func (r *reader) repairSchema(s *node) {
 	r.mendTypes(s)
 	if dialect := s.text("$schema"); dialect != "" && !isDialect(dialect) {
 		if strings.Contains(dialect, "json-schema.org/") {
@@ -197,13 +190,13 @@ func (r *reader) mendTypes(s *node) {
 	anything := len(names) == 0
 	for _, name := range names {
 		name := name.(string)
-		if jsonTypes[name] {
+		if kindNamed[name] != 0 {
 			found = append(found, name)
 			continue
 		}
 		lower := strings.ToLower(strings.TrimSpace(name))
 		mended, known := typeNames[lower]
-		if jsonTypes[lower] {
+		if kindNamed[lower] != 0 {
 			mended, known = [2]string{lower}, true
 		}
 		if !known {

@@ -255,7 +255,7 @@ func (c *compiler) compile(o *node, sc *scope) *schema {
 		}
 		return s
 	}
-	b := builder{c, s, o, sc}
+	b := builder{c, s, sc}
 	b.values()
 	b.strings()
 	b.numbers()
@@ -292,7 +292,6 @@ func disjoint(parts []part) bool {
 type builder struct {
 	*compiler
 	*schema
-	node  *node
 	scope *scope
 }
 
@@ -363,7 +362,7 @@ func (b *builder) values() {
 func newEnumeration(values []any) *enumeration {
 	e := &enumeration{}
 	for _, value := range values {
-		e.list = append(e.list, string(appendCanonical(nil, plain(value))))
+		e.list = append(e.list, canonical(string(appendJSON(nil, value))))
 	}
 	if len(e.list) > few {
 		e.set = make(map[string]bool, len(e.list))

@@ -168,28 +168,6 @@ func clone(value any) any {
 	return value
 }
 
-// plain returns the value as encoding/json decodes it into any, with json.Number.
-func plain(value any) any {
-	switch value := value.(type) {
-	case *node:
-		if value.flag != nil {
-			return *value.flag
-		}
-		m := make(map[string]any, len(value.members))
-		for _, member := range value.members {
-			m[member.name] = plain(member.value)
-		}
-		return m
-	case []any:
-		list := make([]any, len(value))
-		for i, item := range value {
-			list[i] = plain(item)
-		}
-		return list
-	}
-	return value
-}
-
 // treeParser builds a tree of a text of which the UTF-8 is valid.
 type treeParser struct {
 	decoder    *json.Decoder
