@@ -35,7 +35,7 @@ fish: diga-api completion fish | source, in ~/.config/fish/config.fish`
 func (c *completionCommand) Run(std streams) error {
 	script, ok := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[c.Shell]
 	if !ok {
-		return usageError{fmt.Errorf("%s is not one of bash, zsh, fish", c.Shell)}
+		return usageError(fmt.Errorf("%s is not one of bash, zsh, fish", c.Shell))
 	}
 	_, err := fmt.Fprint(std.out, script)
 	return err

@@ -31,25 +31,6 @@ func (deleteCommand) Help() string {
 		exitNotFound, exitForbidden, exitInvalid, exitUnreachable, exitWrongBaseURL, exitFailure, exitUsage)
 }
 
-// Exit statuses of delete, in addition to those of every command.
-const (
-	exitNotFound     = 3 // the key does not exist, was deleted before, or belongs to another project
-	exitForbidden    = 4 // the caller's key is invalid, or lacks the permission
-	exitInvalid      = 5 // the id is not a UUID
-	exitUnreachable  = 6 // no response; the key may have been deleted
-	exitWrongBaseURL = 7 // a response, but not of the API
-)
-
-// deleteError is an error of delete with its exit status.
-type deleteError struct {
-	error
-	kind   string // for scripts: not_found, forbidden, unauthorized, invalid, unreachable, wrong_base_url, too_many_requests, server or failure
-	status int
-}
-
-// Unwrap supports errors.Is and errors.As.
-func (e deleteError) Unwrap() error { return e.error }
-
 // printedDelete is the --json output.
 type printedDelete struct {
 	ID        string `json:"id"`
@@ -57,7 +38,7 @@ type printedDelete struct {
 	Replayed  bool   `json:"replayed,omitempty"` // see client.Result
 	Attempts  int    `json:"attempts"`
 	RequestID string `json:"request_id,omitempty"`
-	Error     string `json:"error,omitempty"` // the kind of a deleteError
+	Error     string `json:"error,omitempty"` // the kind of a failure
 	Message   string `json:"message,omitempty"`
 	Status    int    `json:"status,omitempty"` // of the response
 	Code      string `json:"error_code,omitempty"`
@@ -71,12 +52,12 @@ func (c *deleteCommand) Run(ctx context.Context, std streams, env environment) e
 	}
 	result, err := diga.DeleteAPIKeyString(ctx, c.ID)
 	if err != nil {
-		failure := deleteErrorOf(err)
-		failure.error = advised{err, c.advise(failure, keySource)}
+		failed := failureOf(err)
+		failed.error = advised{err, c.advise(failed, keySource)}
 		if c.JSON {
-			return reportedError{errors.Join(failure, printJSON(std.out, printedFailure(c.ID, failure)))}
+			return reportedError{errors.Join(failed, printJSON(std.out, printedFailure(c.ID, failed)))}
 		}
-		return failure
+		return failed
 	}
 	if c.JSON {
 		return printJSON(std.out, printedDelete{
@@ -160,28 +141,28 @@ func didYouMean(withoutScheme string) string {
 	return ": did you mean https://" + withoutScheme + "?"
 }
 
-// deleteErrorOf returns err with its exit status.
-func deleteErrorOf(err error) deleteError {
-	failure, ok := errors.AsType[*client.Error](err)
+// failureOf returns an error of the client with its kind and exit status.
+func failureOf(err error) failure {
+	detail, ok := errors.AsType[*client.Error](err)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
-		return deleteError{err, "not_found", exitNotFound}
+		return failure{err, "not_found", exitNotFound}
 	case errors.Is(err, client.ErrForbidden):
-		return deleteError{err, "forbidden", exitForbidden}
+		return failure{err, "forbidden", exitForbidden}
 	case errors.Is(err, client.ErrUnauthorized):
-		return deleteError{err, "unauthorized", exitForbidden}
-	case ok && !errors.Is(err, context.Canceled) && !ofTheAPI(failure.StatusCode):
-		return deleteError{err, "wrong_base_url", exitWrongBaseURL}
+		return failure{err, "unauthorized", exitForbidden}
+	case ok && !errors.Is(err, context.Canceled) && !ofTheAPI(detail.StatusCode):
+		return failure{err, "wrong_base_url", exitWrongBaseURL}
 	case errors.Is(err, client.ErrInvalid):
-		return deleteError{err, "invalid", exitInvalid}
+		return failure{err, "invalid", exitInvalid}
 	case errors.Is(err, client.ErrTooManyRequests):
-		return deleteError{err, "too_many_requests", exitFailure}
+		return failure{err, "too_many_requests", exitFailure}
 	case errors.Is(err, client.ErrServer):
-		return deleteError{err, "server", exitFailure}
-	case ok && failure.StatusCode == 0 && !errors.Is(err, context.Canceled):
-		return deleteError{err, "unreachable", exitUnreachable}
+		return failure{err, "server", exitFailure}
+	case ok && detail.StatusCode == 0 && !errors.Is(err, context.Canceled):
+		return failure{err, "unreachable", exitUnreachable}
 	}
-	return deleteError{err, "failure", exitFailure}
+	return failure{err, "failure", exitFailure}
 }
 
 // ofTheAPI reports false for a status that an error of the API never has, but another web server gives to its requests: a
@@ -207,21 +188,21 @@ func (e advised) Error() string { return e.text }
 func (e advised) Unwrap() error { return e.error }
 
 // advise returns the text of an error and the next step.
-func (c *deleteCommand) advise(failure deleteError, keySource string) string {
-	text := failure.Error()
-	detail, ok := errors.AsType[*client.Error](failure)
+func (c *deleteCommand) advise(failed failure, keySource string) string {
+	text := failed.Error()
+	detail, ok := errors.AsType[*client.Error](failed)
 	if ok {
 		text = strings.TrimPrefix(text, detail.Operation+": ")
 		text = strings.TrimPrefix(text, "nothing was sent: "+client.ErrInvalid.Error()+": ")
 	}
-	if network, ok := errors.AsType[*url.Error](failure); ok {
+	if network, ok := errors.AsType[*url.Error](failed); ok {
 		text = strings.Replace(text, fmt.Sprintf("%s %q: ", network.Op, network.URL), "", 1)
 	}
 	text = strings.NewReplacer("context deadline exceeded", "timed out", "context canceled", "interrupted",
 		"no response: EOF", "no response: the connection was closed").Replace(text)
 	base := fmt.Sprintf("--base-url (%s), which is %s", variable("base-url"), cmp.Or(c.BaseURL, apiclient.ServerURLProduction))
 	next := "the key may have been deleted: run the command again to be sure"
-	switch failure.kind {
+	switch failed.kind {
 	case "not_found":
 		next = "check the id: it is of no key of the caller's project, or of one that was deleted before"
 	case "forbidden":
@@ -252,12 +233,12 @@ func (c *deleteCommand) advise(failure deleteError, keySource string) string {
 	return text + "; " + next
 }
 
-func printedFailure(id string, failure deleteError) printedDelete {
-	printed := printedDelete{ID: id, Error: failure.kind, Message: failure.Error()}
+func printedFailure(id string, failed failure) printedDelete {
+	printed := printedDelete{ID: id, Error: failed.kind, Message: failed.Error()}
 	if _, err := apitype.ParseUUID(id); err != nil {
 		printed.ID = "" // it may be a key that was passed by mistake
 	}
-	if detail, ok := errors.AsType[*client.Error](failure); ok {
+	if detail, ok := errors.AsType[*client.Error](failed); ok {
 		printed.Attempts, printed.RequestID = detail.Attempts, detail.RequestID
 		printed.Status, printed.Code = detail.StatusCode, detail.Code
 	}

@@ -23,10 +23,10 @@ func TestDeleteErrors(t *testing.T) {
 		{client.Error{Attempts: 1, Err: context.DeadlineExceeded}, "unreachable", exitUnreachable, "no response: timed out; check the network and --base-url (DIGA_BASE_URL)"},
 		{client.Error{Attempts: 1, Err: context.Canceled}, "failure", exitFailure, "no response: interrupted; the key may have been deleted"},
 	} {
-		failure := deleteErrorOf(&test.err)
-		advice := new(deleteCommand).advise(failure, "DIGA_API_KEY")
-		if status := exitStatus(failure, new(strings.Builder)); failure.kind != test.kind || status != test.status || !strings.Contains(advice, test.advice) {
-			t.Errorf("%s, exit status %d: %s", failure.kind, status, advice)
+		failed := failureOf(&test.err)
+		advice := new(deleteCommand).advise(failed, "DIGA_API_KEY")
+		if status := exitStatus(failed, new(strings.Builder)); failed.kind != test.kind || status != test.status || !strings.Contains(advice, test.advice) {
+			t.Errorf("%s, exit status %d: %s", failed.kind, status, advice)
 		}
 	}
 }

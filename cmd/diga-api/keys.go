@@ -26,7 +26,7 @@ func (f databaseFlags) openForKeys(ctx context.Context, texts []string) (ids []a
 		id, err := apitype.ParseUUID(text)
 		if err != nil {
 			// The text is not repeated: it may be a key that was passed by mistake.
-			return nil, nil, deleteError{fmt.Errorf("id %d is not a UUID: %w; diga-api keys list shows the ids", i+1, err), "invalid", exitInvalid}
+			return nil, nil, failure{fmt.Errorf("id %d is not a UUID: %w; diga-api keys list shows the ids", i+1, err), "invalid", exitInvalid}
 		}
 		ids = append(ids, id)
 	}
@@ -34,20 +34,20 @@ func (f databaseFlags) openForKeys(ctx context.Context, texts []string) (ids []a
 	return ids, keys, err
 }
 
-// liveKey returns the key id, or a deleteError if it does not exist or was deleted.
+// liveKey returns the key id, or a failure if it does not exist or was deleted.
 func liveKey(ctx context.Context, keys *store.Store, id apitype.UUID) (apikey.Key, error) {
 	key, err := keys.Get(ctx, id)
 	if err == nil && key.Deleted != nil {
 		err = fmt.Errorf("key %s was deleted at %s by %s, so nothing was changed in %s", id, timeText(key.Deleted.At), deleterText(key), keys)
-		return key, deleteError{err, "not_found", exitNotFound}
+		return key, failure{err, "not_found", exitNotFound}
 	}
 	return key, notFound(err, keys, id)
 }
 
-// notFound turns apikey.ErrNotFound into a deleteError.
+// notFound turns apikey.ErrNotFound into a failure.
 func notFound(err error, keys *store.Store, id apitype.UUID) error {
 	if errors.Is(err, apikey.ErrNotFound) {
-		return deleteError{fmt.Errorf("key %s does not exist in %s", id, keys), "not_found", exitNotFound}
+		return failure{fmt.Errorf("key %s does not exist in %s", id, keys), "not_found", exitNotFound}
 	}
 	return err
 }

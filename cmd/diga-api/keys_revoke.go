@@ -32,13 +32,13 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer keys.Close()
-	var notFound []error
+	var missing []error
 	for _, id := range ids {
 		key, err := c.revoke(ctx, std, keys, id)
-		if missing, ok := errors.AsType[deleteError](err); ok {
-			notFound = append(notFound, missing)
+		if failed, ok := errors.AsType[failure](err); ok {
+			missing = append(missing, failed)
 			if err = nil; c.JSON {
-				err = printJSON(std.out, printedRefusal{id, missing.kind, missing.Error(), keys.String()})
+				err = printJSON(std.out, printedRefusal{id, failed.kind, failed.Error(), keys.String()})
 			}
 		} else if err == nil {
 			err = c.print(std, keys, key)
@@ -47,9 +47,9 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 			return err
 		}
 	}
-	if len(notFound) > 0 {
+	if len(missing) > 0 {
 		// With --json each of them has its line.
-		return reportedError{deleteError{errors.Join(notFound...), "not_found", exitNotFound}}
+		return reportedError{failure{errors.Join(missing...), "not_found", exitNotFound}}
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ func (c *keysRotateCommand) Run(ctx context.Context, std streams) error {
 	}
 	defer keys.Close()
 	key, secret, err := c.rotate(ctx, keys, ids[0])
-	if missing, ok := errors.AsType[deleteError](err); ok && c.JSON {
-		return reportedError{errors.Join(printJSON(std.out, printedRefusal{ids[0], missing.kind, missing.Error(), keys.String()}), err)}
+	if failed, ok := errors.AsType[failure](err); ok && c.JSON {
+		return reportedError{errors.Join(printJSON(std.out, printedRefusal{ids[0], failed.kind, failed.Error(), keys.String()}), err)}
 	}
 	switch {
 	case err != nil:

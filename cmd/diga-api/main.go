@@ -2,10 +2,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,15 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/diga-io/diga-api/api"
-	"github.com/diga-io/diga-api/server/store"
 )
 
 func main() {
@@ -168,18 +160,6 @@ func helpText(value *kong.Value) string {
 	return text + " ($" + variable(value.Name) + ")."
 }
 
-// Exit statuses.
-const (
-	exitFailure = 1 // the command failed
-	exitUsage   = 2 // the command line or the environment is invalid
-)
-
-// usageError means that the command line or the environment is invalid.
-type usageError struct{ error }
-
-// Unwrap supports errors.Is and errors.As.
-func (e usageError) Unwrap() error { return e.error }
-
 // commandGroup returns the command line if err says that it is nothing but the name of a group of commands, such as keys. It
 // returns nil otherwise.
 func commandGroup(err error) *kong.Context {
@@ -210,106 +190,13 @@ func parseError(err error) error {
 	} else if flag, _, found := strings.Cut(problem, ": missing value"); found {
 		problem = flag + " needs a value"
 	}
-	return usageError{fmt.Errorf("%s (see %s --help)", problem, command)}
-}
-
-// loggedError is an error that the log has already.
-type loggedError struct{ error }
-
-// Unwrap supports errors.Is and errors.As.
-func (e loggedError) Unwrap() error { return e.error }
-
-// exitStatus prints err to stderr and returns the exit status for it.
-func exitStatus(err error, stderr io.Writer) int {
-	if err == nil {
-		return 0
-	}
-	status := exitFailure
-	if _, ok := errors.AsType[usageError](err); ok {
-		status = exitUsage
-	} else if failure, ok := errors.AsType[deleteError](err); ok {
-		status = failure.status
-	}
-	if _, ok := errors.AsType[loggedError](err); ok {
-		return status
-	}
-	fmt.Fprintf(stderr, "diga-api: %v\n", err)
-	return status
+	return usageError(fmt.Errorf("%s (see %s --help)", problem, command))
 }
 
 func printJSON(out io.Writer, value any) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
-}
-
-// version and revision are set by the linker (make build). Without it they come from the build information.
-var version, revision string
-
-// build describes this program.
-type build struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"` // of the repository
-	Contract string `json:"contract_sha256"`    // of the served document
-	Schema   int64  `json:"schema_version"`     // of the database, that the program knows
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
-}
-
-// String returns the version on one line.
-func (b build) String() string {
-	return fmt.Sprintf("diga-api %s (revision %s, %s, %s)", b.Version, cmp.Or(b.Revision, "unknown"), b.Go, b.Platform)
-}
-
-func currentBuild() build {
-	sum := sha256.Sum256(api.Document)
-	b := build{
-		Version:  version,
-		Revision: revision,
-		Contract: hex.EncodeToString(sum[:]),
-		Schema:   store.Head,
-		Go:       runtime.Version(),
-		Platform: runtime.GOOS + "/" + runtime.GOARCH,
-	}
-	if b.Version != "" && b.Revision != "" {
-		return b
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if b.Version == "" {
-			b.Version = info.Main.Version
-		}
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" && b.Revision == "" {
-				b.Revision = setting.Value
-			}
-		}
-	}
-	return b
-}
-
-type versionCommand struct {
-	JSON bool `name:"json" help:"Print one JSON object."`
-}
-
-// Run prints the version.
-func (c *versionCommand) Run(std streams) error {
-	b := currentBuild()
-	if c.JSON {
-		return printJSON(std.out, b)
-	}
-	fmt.Fprintf(std.out, "%s\ncontract sha256:%s\nschema version %d\n", b, b.Contract, b.Schema)
-	return nil
-}
-
-// versionFlag prints the version, as kong.VersionFlag does. That one needs a variable, and kong copies and parses all variables
-// for each flag at every start.
-type versionFlag bool
-
-// BeforeReset is called by kong if the flag is set.
-func (versionFlag) BeforeReset(parser *kong.Kong, std streams) error { //nolint:unparam // kong wants an error
-	fmt.Fprintln(std.out, currentBuild())
-	parser.Exit(0)
-	return nil
 }
 
 // helpCommand is in the help and in the completions. run replaces it with --help.

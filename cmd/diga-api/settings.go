@@ -29,15 +29,15 @@ func (w *wrongSettings) wrong(flag, problem string) {
 	*w = append(*w, fmt.Errorf("--%s (%s) %s", flag, variable(flag), problem))
 }
 
-// err returns all problems as one usageError, or nil.
+// err returns all problems as one usage error, or nil.
 func (w *wrongSettings) err() error {
 	switch len(*w) {
 	case 0:
 		return nil
 	case 1:
-		return usageError{(*w)[0]}
+		return usageError((*w)[0])
 	}
-	return usageError{fmt.Errorf("%d invalid settings:\n%w", len(*w), errors.Join(*w...))}
+	return usageError(fmt.Errorf("%d invalid settings:\n%w", len(*w), errors.Join(*w...)))
 }
 
 const exampleUUID = "550e8400-e29b-41d4-a716-446655440000"
@@ -185,7 +185,7 @@ func (f databaseFlags) check(settings *wrongSettings) {
 func (f databaseFlags) open(ctx context.Context, options store.Options) (*store.Store, error) {
 	keys, err := store.Open(ctx, f.DatabaseURL, options)
 	if errors.Is(err, store.ErrURL) {
-		return nil, usageError{err}
+		return nil, usageError(err)
 	}
 	return keys, err
 }
