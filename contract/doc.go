@@ -72,6 +72,8 @@
 //     treats the part that it cannot parse as missing.
 //   - parameters without a type: the value is a string, and so is an item without one. Stock rejects all values.
 //   - headers without a type: the same, for responses.
+//   - alternatives of a parameter: a value that none of them decodes is rejected. Stock takes it for a missing one, and the
+//     handler gets the default.
 //   - not, of a parameter: it is obeyed. Stock rejects the parameter.
 //   - paths like /jobs/{id}:cancel: they are served. Stock's routers, and echo, take the whole segment for the parameter.
 //   - large bodies: Options.MaxBodyBytes limits them.

@@ -321,7 +321,12 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 			}
 		}()
 	}
-	err := guard(func() error { return openapi3filter.ValidateParameter(s.request.Context(), &input, p.decoding) })
+	decoding := *p.decoding
+	text, found := p.text(s)
+	if text != "" {
+		decoding.Required = true // or kin-openapi takes a value that no alternative decodes for a missing one
+	}
+	err := guard(func() error { return openapi3filter.ValidateParameter(s.request.Context(), &input, &decoding) })
 	if err == nil {
 		return nil, nil
 	}
@@ -335,6 +340,9 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 		return nil, []Violation{{
 			In: p.in, Name: p.name, Keyword: "allowEmptyValue", Message: "Input should not be empty", Err: err,
 		}}
+	}
+	if _, malformed := errors.AsType[*openapi3filter.ParseError](err); p.required && !found && !malformed {
+		return nil, p.missing() // none of the alternatives decodes it
 	}
 	return nil, []Violation{undecodable(p.in, p.name, "Input should be of the declared type", err)}
 }

@@ -278,6 +278,33 @@ func TestParameterDefaults(t *testing.T) {
 	}
 }
 
+// TestParameterAlternatives has values that no alternative decodes. Kin-openapi takes them for missing or empty ones.
+func TestParameterAlternatives(t *testing.T) {
+	s := parameterService(t, "3.1.0", "/", `
+		{"name":"any","in":"query","schema":{"anyOf":[{"type":"integer"},{"type":"null"}],"default":7}},
+		{"name":"one","in":"query","schema":{"oneOf":[{"type":"boolean"},{"type":"null"}],"default":false}},
+		{"name":"list","in":"query","schema":{"anyOf":[{"type":"array","items":{"type":"integer"}},{"type":"null"}],"default":[7]}},
+		{"name":"none","in":"query","schema":{"anyOf":[{"type":"integer"},{"type":"null"}]}},
+		{"name":"empty","in":"query","allowEmptyValue":true,"schema":{"anyOf":[{"type":"integer"},{"type":"null"}]}},
+		{"name":"h","in":"header","schema":{"anyOf":[{"type":"integer"},{"type":"null"}],"default":7}},
+		{"name":"c","in":"cookie","schema":{"anyOf":[{"type":"integer"},{"type":"null"}],"default":7}}`)
+	s.handler = func(c echo.Context) error {
+		if q := c.QueryParams(); q.Get("any") != "7" || q.Get("one") != "false" || q.Get("list") != "7" || q.Has("none") {
+			t.Error(q)
+		}
+		return noContent(c)
+	}
+	s.do(request("GET", "/", ""))
+	expect(t, s.requestViolations(t))
+	s.do(request("GET", "/?any=x&one=x&list=x&none=x&empty=x", "", "h: x", "Cookie: c=x"))
+	expect(t, s.requestViolations(t), "query any decode", "query one decode", "query list decode", "query none decode",
+		"query empty decode", "header h decode", "cookie c decode")
+
+	s = parameterService(t, "3.1.0", "/", `{"name":"p","in":"query","required":true,"schema":{"anyOf":[{"type":"integer"},{"type":"boolean"}]}}`)
+	s.do(request("GET", "/?q=1", ""))
+	expect(t, s.requestViolations(t), "query p required")
+}
+
 func TestParameterEmpty(t *testing.T) {
 	s := parameterService(t, "3.1.0", "/", `
 		{"name":"a","in":"query","allowEmptyValue":true,"schema":{"type":"string","minLength":1}},
