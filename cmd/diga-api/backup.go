@@ -19,14 +19,10 @@ type backupCommand struct {
 // Run copies the embedded store to a file while the server runs.
 func (c *backupCommand) Run(ctx context.Context, std streams) error {
 	var settings wrongSettings
-	c.check(&settings)
-	if settings == nil && !strings.HasPrefix(c.DatabaseURL, "sqlite:") {
+	if store.CheckURL(c.DatabaseURL) == nil && !strings.HasPrefix(c.DatabaseURL, "sqlite:") {
 		settings.wrong("database-url", "is not an embedded store: back up PostgreSQL with pg_dump")
 	}
-	if err := settings.err(); err != nil {
-		return err
-	}
-	keys, err := c.openExisting(ctx, "database-url", store.Options{})
+	keys, err := c.open(ctx, &settings, store.Options{})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (f databaseFlags) openForKeys(ctx context.Context, texts []string) (ids []a
 		}
 		ids = append(ids, id)
 	}
-	keys, err = f.openExisting(ctx, "database-url", store.Options{})
+	keys, err = openExisting(ctx, "database-url", f.DatabaseURL, store.Options{})
 	return ids, keys, err
 }
 
@@ -91,6 +91,17 @@ func printSecret(std streams, asJSON bool, keys *store.Store, key apikey.Key, se
 	}
 	fmt.Fprintf(std.out, "store    %s\nproject  %s\nid       %s\nkey      %s\n\nThe key is not shown again; only its hash is stored.\n",
 		keys, key.ProjectID, key.ID, secret.Reveal())
+	return nil
+}
+
+// printChange prints what was done with a key, or would be done.
+func printChange(std streams, asJSON, dryRun bool, done string, keys *store.Store, key apikey.Key) error {
+	if asJSON {
+		printed := printedKeyOf(key, keys)
+		printed.DryRun = dryRun
+		return printJSON(std.out, printed)
+	}
+	fmt.Fprintf(std.out, "%s %s (%s) of project %s in %s\n", done, key.ID, printable(key.Name), key.ProjectID, keys)
 	return nil
 }
 

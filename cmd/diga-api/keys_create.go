@@ -57,12 +57,7 @@ func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
 			settings.wrong("expires-at", "is in the past: the key would never work; leave it out for a key that does not expire")
 		}
 	}
-	c.check(&settings)
-	if err := settings.err(); err != nil {
-		return err
-	}
-
-	keys, err := c.openExisting(ctx, "database-url", store.Options{})
+	keys, err := c.open(ctx, &settings, store.Options{})
 	if err != nil {
 		return err
 	}

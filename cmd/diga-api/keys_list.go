@@ -45,11 +45,7 @@ func (c *keysListCommand) filter(settings *wrongSettings) store.Filter {
 func (c *keysListCommand) Run(ctx context.Context, std streams, env environment) error {
 	var settings wrongSettings
 	filter := c.filter(&settings)
-	c.check(&settings)
-	if err := settings.err(); err != nil {
-		return err
-	}
-	keys, err := c.openExisting(ctx, "database-url", store.Options{ReadOnly: true})
+	keys, err := c.open(ctx, &settings, store.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}

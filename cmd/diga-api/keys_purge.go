@@ -37,11 +37,7 @@ func (c *keysPurgeCommand) Run(ctx context.Context, std streams) error {
 	} else if before = settings.time("deleted-before", c.DeletedBefore); before.After(time.Now()) {
 		settings.wrong("deleted-before", "is in the future")
 	}
-	c.check(&settings)
-	if err := settings.err(); err != nil {
-		return err
-	}
-	keys, err := c.openExisting(ctx, "database-url", store.Options{ReadOnly: c.DryRun})
+	keys, err := c.open(ctx, &settings, store.Options{ReadOnly: c.DryRun})
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (c *keysRevokeCommand) Run(ctx context.Context, std streams) error {
 				err = printJSON(std.out, printedRefusal{id, failed.kind, failed.Error(), keys.String()})
 			}
 		} else if err == nil {
-			err = c.print(std, keys, key)
+			err = printChange(std, c.JSON, c.DryRun, would(c.DryRun, "revoke", "revoked"), keys, key)
 		}
 		if err != nil {
 			return err
@@ -67,14 +67,4 @@ func (c *keysRevokeCommand) revoke(ctx context.Context, std streams, keys *store
 	}
 	audit(std, keys, "key revoked", "key", id.String())
 	return key, nil
-}
-
-func (c *keysRevokeCommand) print(std streams, keys *store.Store, key apikey.Key) error {
-	if c.JSON {
-		printed := printedKeyOf(key, keys)
-		printed.DryRun = c.DryRun
-		return printJSON(std.out, printed)
-	}
-	fmt.Fprintf(std.out, "%s %s (%s) of project %s in %s\n", would(c.DryRun, "revoke", "revoked"), key.ID, printable(key.Name), key.ProjectID, keys)
-	return nil
 }

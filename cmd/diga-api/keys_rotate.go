@@ -39,13 +39,8 @@ func (c *keysRotateCommand) Run(ctx context.Context, std streams) error {
 	switch {
 	case err != nil:
 		return err
-	case c.DryRun && c.JSON:
-		printed := printedKeyOf(key, keys)
-		printed.DryRun = true
-		return printJSON(std.out, printed)
 	case c.DryRun:
-		fmt.Fprintf(std.out, "would rotate %s (%s) of project %s in %s\n", key.ID, printable(key.Name), key.ProjectID, keys)
-		return nil
+		return printChange(std, c.JSON, true, "would rotate", keys, key)
 	}
 	audit(std, keys, "key rotated", "key", key.ID.String())
 	return printSecret(std, c.JSON, keys, key, secret)

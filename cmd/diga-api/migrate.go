@@ -19,7 +19,12 @@ func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 	if c.From != "" || c.To != "" {
 		return c.copy(ctx, std)
 	}
-	keys, err := c.open(ctx, store.Options{Migrate: true})
+	var settings wrongSettings
+	c.check(&settings)
+	if err := settings.err(); err != nil {
+		return err
+	}
+	keys, err := store.Open(ctx, c.DatabaseURL, store.Options{Migrate: true})
 	if err != nil {
 		return err
 	}
@@ -52,12 +57,12 @@ func (c *migrateCommand) copy(ctx context.Context, std streams) error {
 	if err := settings.err(); err != nil {
 		return err
 	}
-	from, err := databaseFlags{c.From}.openExisting(ctx, "from", store.Options{ReadOnly: true})
+	from, err := openExisting(ctx, "from", c.From, store.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	to, err := databaseFlags{c.To}.open(ctx, store.Options{Migrate: true})
+	to, err := store.Open(ctx, c.To, store.Options{Migrate: true})
 	if err != nil {
 		return err
 	}

@@ -249,7 +249,7 @@ func (s *service) openStore(ctx context.Context, c *serveCommand, out io.Writer)
 	go func() {
 		defer close(ended)
 		defer first()
-		open := func() (*store.Store, error) { return c.open(ctx, store.Options{Migrate: s.migrate}) }
+		open := func() (*store.Store, error) { return store.Open(ctx, c.DatabaseURL, store.Options{Migrate: s.migrate}) }
 		keys, err := s.keys.retry(ctx, open, s.logger, first)
 		if err == nil && s.demo {
 			if err = s.printDemo(ctx, keys, out); err != nil {

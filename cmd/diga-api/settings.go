@@ -181,21 +181,21 @@ func (f databaseFlags) check(settings *wrongSettings) {
 	settings.databaseURL("database-url", f.DatabaseURL)
 }
 
-// open opens the store. An invalid URL is a usage error.
-func (f databaseFlags) open(ctx context.Context, options store.Options) (*store.Store, error) {
-	keys, err := store.Open(ctx, f.DatabaseURL, options)
-	if errors.Is(err, store.ErrURL) {
-		return nil, usageError(err)
+// open reports what is invalid in the settings of a command, the URL included, or opens the store with openExisting.
+func (f databaseFlags) open(ctx context.Context, settings *wrongSettings, options store.Options) (*store.Store, error) {
+	f.check(settings)
+	if err := settings.err(); err != nil {
+		return nil, err
 	}
-	return keys, err
+	return openExisting(ctx, "database-url", f.DatabaseURL, options)
 }
 
-// openExisting opens the store of a server, which the flag of that name selects, for a command that manages it. It neither
+// openExisting opens the store of a server at url, which the flag of that name has, for a command that manages it. It neither
 // creates nor migrates one: a mistyped URL must not become an empty store.
-func (f databaseFlags) openExisting(ctx context.Context, flag string, options store.Options) (*store.Store, error) {
-	keys, err := f.open(ctx, options)
+func openExisting(ctx context.Context, flag, url string, options store.Options) (*store.Store, error) {
+	keys, err := store.Open(ctx, url, options)
 	if errors.Is(err, fs.ErrNotExist) {
-		path, _ := filepath.Abs(strings.TrimPrefix(f.DatabaseURL, "sqlite:"))
+		path, _ := filepath.Abs(strings.TrimPrefix(url, "sqlite:"))
 		return nil, fmt.Errorf("there is no store at sqlite:%s: set --%s (%s) to the store of the server", path, flag, variable(flag))
 	}
 	return keys, err
