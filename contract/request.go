@@ -164,8 +164,28 @@ type validatedBody struct {
 	data []byte
 }
 
-// ValidatedValue returns the decoded body.
-func (b *validatedBody) ValidatedValue() any { return decodeJSON(b.data) }
+// ValidatedValue returns the decoded body. It writes 1.0 and 1e3 as 1 and 1000, because JSON Schema accepts both as integers
+// and Go's decoders do not.
+func (b *validatedBody) ValidatedValue() any { return withIntegers(decodeJSON(b.data)) }
+
+// withIntegers writes every integer of a decoded value, which it changes, without a fraction or an exponent.
+func withIntegers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = withIntegers(member)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = withIntegers(item)
+		}
+	case json.Number:
+		if d := parseDecimal(v.String()); strings.ContainsAny(v.String(), ".eE") && d.isInteger() {
+			return json.Number(d.append(nil))
+		}
+	}
+	return value
+}
 
 // isJSON reports whether a body of contentType, which matched media, is decoded as JSON.
 func isJSON(contentType string, media *openapi3.MediaType) bool {

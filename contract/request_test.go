@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/runtime"
 
 	"github.com/diga-io/diga-api/contract"
 )
@@ -183,12 +184,17 @@ func TestValidatedValue(t *testing.T) {
 		if !ok {
 			t.Fatal("no value")
 		}
-		if pet, _ := body.ValidatedValue().(map[string]any); pet["name"] != "a" {
-			t.Error(pet)
+		var pet struct {
+			Name string
+			Ages []int // which encoding/json does not decode from 1.0
+			Sum  float64
+		}
+		if err := runtime.BindJSONValue(body.ValidatedValue(), &pet); err != nil || pet.Name != "a" || !slices.Equal(pet.Ages, []int{1, 1200, -3, 4}) || pet.Sum != 0.5 {
+			t.Error(pet, err)
 		}
 		return noContent(c)
 	})
-	s.do(request("POST", "/json", `{"name":"a"}`, "Content-Type: application/json"))
+	s.do(request("POST", "/optional", `{"Name":"a","Ages":[1.0,1.2E3,-30e-1,4],"Sum":0.50}`, "Content-Type: application/json"))
 	expect(t, s.requestViolations(t))
 }
 
