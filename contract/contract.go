@@ -51,7 +51,7 @@ type Operation struct {
 	security   []requirement
 	parameters []parameter
 	hasQuery   bool
-	suffixes   bool // some path parameter does not end its segment
+	values     *regexp.Regexp // of the path parameters, if one does not end its segment
 	body       *requestBody
 	responses  map[int]*response // by status; by its hundreds for a range like 4XX; 0 is the default
 }

@@ -93,10 +93,6 @@ var segmentWithParameter = regexp.MustCompile(`{[^/]*`)
 
 // checkPath reports what echo's router cannot serve.
 func (r *reader) checkPath(item *node, path string) {
-	if _, err := echoPath(path); err != nil {
-		r.err(item, "", "path", "%v", err)
-		return
-	}
 	rest := pathParameter.ReplaceAllString(path, "")
 	names := map[string]bool{}
 	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
@@ -112,6 +108,8 @@ func (r *reader) checkPath(item *node, path string) {
 		r.err(item, "", "path", "a path contains no query and no fragment, so no router can serve it")
 	case strings.Contains(rest, "*"):
 		r.err(item, "", "path", "echo cannot route a literal asterisk")
+	case strings.Contains(path, "}{"):
+		r.warn(item, "", "path", "nothing tells where the first of two adjacent parameters ends; the second one gets one character")
 	}
 }
 

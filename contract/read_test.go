@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -143,7 +145,9 @@ func TestRead(t *testing.T) {
 		{"path without a slash", withOperation("a", ""), []string{"warning path /paths/a"}},
 		{"path with a query", withOperation("/a?b", ""), []string{"error path /paths/~1a?b"}},
 		{"two parameters in a segment", withOperation("/{a}-{b}", `"parameters":[{"name":"a","in":"path","required":true,"schema":{}},{"name":"b","in":"path","required":true,"schema":{}}]`),
-			[]string{"error path /paths/~1{a}-{b}"}},
+			nil},
+		{"adjacent parameters", withOperation("/{a}{b}", `"parameters":[{"name":"a","in":"path","required":true,"schema":{}},{"name":"b","in":"path","required":true,"schema":{}}]`),
+			[]string{"warning path /paths/~1{a}{b}"}},
 		{"one template twice", document("3.1.0", `{"/{a}":{"get":`+operation("a")+`},"/{b}":{"get":`+operation("b")+`}}`),
 			[]string{"warning path-names /paths/~1{b}", "error path /paths/~1{b}/get"}},
 		{"templates that differ in names", document("3.1.0", `{"/{a}":{"get":`+operation("a")+`},"/{b}":{"put":`+operation("b")+`}}`),
@@ -288,21 +292,26 @@ func TestRequiredInOneDirection(t *testing.T) {
 	}
 }
 
-// TestPathParameterWithSuffix is about paths such as /jobs/{id}:cancel, of which echo takes the whole segment for the
-// parameter.
-func TestPathParameterWithSuffix(t *testing.T) {
-	var s *service
-	s = newService(t, document("3.1.0", `{"/jobs/{id}:cancel/{n}":{"post":{"parameters":[
-		{"name":"id","in":"path","required":true,"schema":{"type":"integer"}},{"name":"n","in":"path","required":true,"schema":{"type":"string"}}],
-		"responses":{"204":{"description":""},`+errorAnswers+`}}}}`), contract.Options{}, func(c echo.Context) error {
-		if s.contract.OperationOf(c) == nil || c.Param("id") != "7" || c.Param("n") != "x" {
-			t.Errorf("the handler gets %v, %q, %q", s.contract.OperationOf(c), c.Param("id"), c.Param("n"))
-		}
-		return noContent(c)
-	})
-	for target, want := range map[string]int{"/jobs/7:cancel/x": 204, "/jobs/a:cancel/x": 422, "/jobs/7:pause/x": 404, "/jobs/7/x": 404} {
-		if w := s.do(request("POST", target, "")); w.Code != want {
-			t.Errorf("%s: %d, want %d", target, w.Code, want)
+// TestParametersWithinSegments is about paths such as /jobs/{id}:cancel and /files/{name}.{format}, of which echo takes the
+// rest of the segment for one parameter.
+func TestParametersWithinSegments(t *testing.T) {
+	for path, targets := range map[string]map[string]string{
+		"/jobs/{id}:cancel/{n}":  {"/jobs/7:cancel/x": "7 x", "/jobs/a:cancel/x": "422", "/jobs/7:pause/x": "404", "/jobs/7/x": "404", "/jobs/:cancel/x": "404"},
+		"/files/{n}.{id}":        {"/files/a.7": "7 a", "/files/a.b.7": "7 a.b", "/files/a.b": "422", "/files/a": "404", "/files/.7": "404", "/files/a.7/": "404"},
+		"/f(from='{n}',to={id})": {"/f(from='a',to=7)": "7 a", "/f(from=a,to=7)": "404", "/f(from='a',to=7)x": "404"},
+		"/{n}{id}":               {"/abc7": "7 abc", "/a": "404"},
+		"/{id}/x{n}y/z":          {"/7/xay/z": "7 a", "/7/xa/z": "404"},
+	} {
+		s := newService(t, document("3.1.0", `{"`+path+`":{"post":{"parameters":[
+			{"name":"id","in":"path","required":true,"schema":{"type":"integer"}},{"name":"n","in":"path","required":true,"schema":{"type":"string"}}],
+			"responses":{"200":{"description":"","content":{"text/plain":{}}},`+errorAnswers+`}}}}`), contract.Options{}, func(c echo.Context) error {
+			return c.String(http.StatusOK, c.Param("id")+" "+c.Param("n"))
+		})
+		for target, want := range targets {
+			w := s.do(request("POST", target, ""))
+			if got := w.Body.String(); w.Code != http.StatusOK && strconv.Itoa(w.Code) != want || w.Code == http.StatusOK && got != want {
+				t.Errorf("%s of %s: %d %q, want %s", target, path, w.Code, got, want)
+			}
 		}
 	}
 }
