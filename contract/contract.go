@@ -37,7 +37,8 @@ type Contract struct {
 	doc        *openapi3.T
 	options    Options
 	operations []*Operation
-	routes     router
+	routes     routes
+	routed     bool // Route was called
 }
 
 // Operation is one operation of the document.
@@ -51,7 +52,8 @@ type Operation struct {
 	security   []requirement
 	parameters []parameter
 	hasQuery   bool
-	values     *regexp.Regexp // of the path parameters, if one does not end its segment
+	rivals     []*Operation   // those that echo takes for the same, most literal path first; nil if echo matches the path itself
+	values     *regexp.Regexp // finds the values of the path parameters; nil without rivals
 	body       *requestBody
 	responses  map[int]*response // by status; by its hundreds for a range like 4XX; 0 is the default
 }
@@ -68,7 +70,7 @@ func Compile(data []byte, options Options) (*Contract, error) {
 
 // New compiles a document for enforcement.
 func New(d *Document, options Options) (*Contract, error) {
-	c := &Contract{options: options, routes: make(router), doc: d.model}
+	c := &Contract{options: options, routes: make(routes), doc: d.model}
 	if c.options.MaxBodyBytes <= 0 {
 		c.options.MaxBodyBytes = defaultMaxBodyBytes
 	}
@@ -102,6 +104,7 @@ func (c *Contract) compile(compiler *compiler) error {
 			c.operations = append(c.operations, o)
 		}
 	}
+	matchPaths(c.operations)
 	slices.SortFunc(c.operations, func(a, b *Operation) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
 	})

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +35,6 @@ func operations(item *node) []operation {
 func (r *reader) repairPaths(paths *node) {
 	type key struct{ method, template string }
 	seen := make(map[key]*node)
-	routes := make(map[key]*node)
 	templates := make(map[string]string)
 	ids := make(map[string]bool)
 	for _, m := range paths.members {
@@ -75,11 +73,6 @@ func (r *reader) repairPaths(paths *node) {
 				r.err(o.node, "", "path", "the path template and the method are those of #%s", other.pointer)
 			} else {
 				seen[k] = o.node
-				k.template = segmentWithParameter.ReplaceAllString(m.name, "{}")
-				if other := routes[k]; other != nil {
-					r.err(o.node, "", "path", "echo cannot tell the path from that of #%s", other.pointer)
-				}
-				routes[k] = o.node
 			}
 			r.repairID(o, m.name, ids, used)
 		}
@@ -87,9 +80,6 @@ func (r *reader) repairPaths(paths *node) {
 		r.repairPathParameters(item, m.name)
 	}
 }
-
-// segmentWithParameter is what echo takes for one parameter: everything up to the next slash.
-var segmentWithParameter = regexp.MustCompile(`{[^/]*`)
 
 // checkPath reports what echo's router cannot serve.
 func (r *reader) checkPath(item *node, path string) {

@@ -57,6 +57,7 @@ func serve(c *contract.Contract, handler echo.HandlerFunc) *service {
 		return c.JSON(status, map[string]int{"status": status})
 	}
 	s.echo.HTTPErrorHandler = s.handleError
+	c.Route(s.echo)
 	s.echo.Use(c.Middleware())
 	for _, o := range c.Operations() {
 		s.echo.Add(o.Method, echoRoute(o), func(c echo.Context) error { return s.handler(c) })

@@ -105,6 +105,7 @@ func newHandler(document []byte, implementation apiserver.StrictServerInterface,
 
 	e := echo.New()
 	e.HTTPErrorHandler = errorWriter{logger: options.Logger, observer: options.Observer}.write
+	loaded.Route(e)
 	e.Use(observe(loaded, options), recoverPanic, rejectOtherRoutes, loaded.Middleware())
 	apiserver.RegisterHandlers(e, apiserver.NewStrictHandler(implementation, nil))
 	for _, route := range e.Routes() {

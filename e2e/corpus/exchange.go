@@ -65,6 +65,7 @@ func exchange(d *contract.Document) (operations int, v verdicts, err error) {
 			_ = c.NoContent(http.StatusInternalServerError) // which may be undeclared, and is sent all the same
 		}
 	}
+	compiled.Route(x.server)
 	x.server.Use(compiled.Middleware())
 	for _, operation := range compiled.Operations() {
 		x.server.Add(operation.Method, echoPath(operation.Path), func(c echo.Context) error {
