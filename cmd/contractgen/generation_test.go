@@ -154,6 +154,11 @@ func TestGenerate(t *testing.T) {
 			name: "bodies of several kinds of multipart", paths: `"/a": {"post": {"operationId": "a", "requestBody": {"content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"x": {"type": "string"}}}}, "multipart/mixed": {"schema": {"type": "object"}}}}, "responses": {"200": {"description": ""}}}}`,
 			want: []string{"AMultipartRequestBody"}, note: "A: its body multipart/mixed has no Go name of its own, and is left out",
 		},
+		{
+			name: "several media types without a Go type", paths: `"/a": {"post": {"operationId": "a", "requestBody": {"content": {"application/json": {}, "application/xml": {"schema": {"type": "object"}}, "text/csv": {}, "text/xml": {}}},
+				"responses": {"200": {"description": "", "content": {"application/xml": {"schema": {"type": "string"}}, "text/xml": {"schema": {"type": "string"}}, "application/yaml": {"schema": {"type": "string"}}, "text/yaml": {"schema": {"type": "string"}}}}}}}`,
+			want: []string{"ARequestObject.JSONBody", "ARequestObject.Body", "AResponse.XML200", "AResponse.YAML200"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			document := `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, ` + test.more + `"paths": {` + test.paths +
@@ -211,6 +216,7 @@ func generate(t *testing.T, document string) *generation {
 	return g
 }
 
+// declaredTypes counts the declarations of types, and of fields of structs.
 func declaredTypes(t *testing.T, code []byte) map[string]int {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution)
@@ -221,8 +227,17 @@ func declaredTypes(t *testing.T, code []byte) map[string]int {
 	for _, declaration := range file.Decls {
 		if declaration, ok := declaration.(*ast.GenDecl); ok {
 			for _, spec := range declaration.Specs {
-				if spec, ok := spec.(*ast.TypeSpec); ok {
-					names[spec.Name.Name]++
+				spec, ok := spec.(*ast.TypeSpec)
+				if !ok {
+					continue
+				}
+				names[spec.Name.Name]++
+				if structure, ok := spec.Type.(*ast.StructType); ok {
+					for _, field := range structure.Fields.List {
+						for _, name := range field.Names {
+							names[spec.Name.Name+"."+name.Name]++
+						}
+					}
 				}
 			}
 		}

@@ -38,6 +38,7 @@ func repair(contents *openapi3.T, note func(path []string, message string)) {
 		}
 	}
 	for _, body := range components.RequestBodies {
+		mergeUntyped(body.Value.Content)
 		repairContent(body.Value.Content, nil)
 	}
 	for _, response := range components.Responses {
@@ -51,6 +52,7 @@ func repair(contents *openapi3.T, note func(path []string, message string)) {
 		item.Parameters = bindable(item.Parameters, at, note)
 		operation.Parameters = bindable(operation.Parameters, at, note)
 		if operation.RequestBody != nil {
+			mergeUntyped(operation.RequestBody.Value.Content)
 			repairContent(operation.RequestBody.Value.Content, func(media string) {
 				note([]string{at.goName(operation.OperationID)}, "its body "+media+" has no Go name of its own, and is left out")
 			})
@@ -171,6 +173,33 @@ func repairContent(content openapi3.Content, dropped func(media string)) {
 	}
 }
 
+// mergeUntyped replaces the media types of a body that oapi-codegen has no type for by one, because each would be the field
+// Body. The generated server compares the Content-Type of a request with the beginning that they have in common.
+func mergeUntyped(content openapi3.Content) {
+	var untyped []string
+	for _, media := range slices.Sorted(maps.Keys(content)) {
+		switch mediaTag(media) {
+		case "JSON", "Multipart", "Formdata", "Text":
+		default:
+			if !util.IsMediaTypeJson(media) {
+				untyped = append(untyped, media)
+			}
+		}
+	}
+	if len(untyped) < 2 {
+		return
+	}
+	first, last := untyped[0], untyped[len(untyped)-1]
+	common := 0
+	for common < min(len(first), len(last)) && first[common] == last[common] {
+		common++
+	}
+	for _, media := range untyped {
+		delete(content, media)
+	}
+	content[first[:common]] = openapi3.NewMediaType()
+}
+
 // isPlainString reports whether the Go type of s is a string.
 func isPlainString(s *openapi3.Schema) bool {
 	return s.Type.Is(openapi3.TypeString) && s.Format == "" && s.Extensions[goType] == nil
@@ -237,6 +266,10 @@ func mediaTag(media string) string {
 	switch {
 	case media == "application/json":
 		return "JSON"
+	case media == "application/xml" || media == "text/xml" || media == "application/problems+xml":
+		return "XML"
+	case slices.Contains([]string{"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}, media):
+		return "YAML"
 	case strings.HasPrefix(name, "multipart/"):
 		return "Multipart"
 	case media == "application/x-www-form-urlencoded":
