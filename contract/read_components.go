@@ -28,10 +28,14 @@ func (r *reader) nameComponents() {
 		}
 		for i, entry := range section.members {
 			o, ok := entry.value.(*node)
-			if name := strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_"); name != entry.name {
+			if badName.MatchString(entry.name) {
 				r.warn(section, entry.name, "component-name",
 					"the name %q has other characters than letters, digits, dots, hyphens and underscores", entry.name)
-				section.rename(i, free(taken, m.name, name))
+				name := free(taken, m.name, strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_"))
+				section.rename(i, name)
+				if m.name == "securitySchemes" {
+					r.renameScheme(entry.name, name)
+				}
 			}
 			if ok {
 				r.named[o] = section.members[i].name

@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -105,6 +106,7 @@ func TestRead(t *testing.T) {
 		{"anchor", withSchema("3.1.0", `{"$anchor":"1 x"}`), []string{"error schema /components/schemas/A/$anchor"}},
 		{"name of a component", document("3.1.0", "{}", `"components":{"schemas":{"A[B]":{},"C":{"$ref":"#/components/schemas/A%5BB%5D"}}}`),
 			[]string{"warning component-name /components/schemas/A[B]"}},
+		{"component that begins and ends with an underscore", document("3.1.0", "{}", `"components":{"schemas":{"_A_":{}}}`), nil},
 		{"request body in the place of a response", document("3.1.0", `{"/":{"get":{"operationId":"o","responses":{"200":{"$ref":"#/components/requestBodies/B"}}}}}`,
 			`"components":{"requestBodies":{"B":{"description":"","required":true,"content":{"application/json":{"schema":{}}}}}}`), []string{"warning ref /paths/~1/get/responses/200/$ref"}},
 		{"parameter in the place of a header", document("3.1.0", `{"/":{"get":{"operationId":"o","responses":{"200":{"description":"","headers":{"X":{"$ref":"#/components/parameters/P"}}}}}}}`,
@@ -286,6 +288,20 @@ func TestRequiredInOneDirection(t *testing.T) {
 		expect(t, s.requestViolations(t), want[0]...)
 		s.do(request("POST", "/", `{"a":1,"b":1,"c":1}`, "Content-Type: application/json"))
 		expect(t, s.responseViolations(), want[1]...)
+	}
+}
+
+// A security requirement names its scheme without a reference, and has to be renamed with it.
+func TestSchemeRenamed(t *testing.T) {
+	doc := document("3.1.0", `{"/":{"get":{"security":[{"API Key":[]}],"responses":{"204":{"description":""},`+errorAnswers+`}}}}`,
+		`"security":[{"API Key":[]}],"components":{"securitySchemes":{"API Key":{"type":"http","scheme":"bearer"}}}`)
+	met := ""
+	s := newService(t, doc, contract.Options{Authenticate: func(_ context.Context, input *contract.AuthenticationInput) error {
+		met = input.Scheme.Name
+		return nil
+	}}, noContent)
+	if w := s.do(request("GET", "/", "")); w.Code != 204 || met != "API_Key" {
+		t.Errorf("%d, scheme %q", w.Code, met)
 	}
 }
 
