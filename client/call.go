@@ -48,7 +48,7 @@ func (c *Client) call(ctx context.Context, op apitype.Call, options []CallOption
 	if err = cmp.Or(err, s.retries.check()); err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ended(ctx); err != nil {
 		return fail(err)
 	}
 	request, err := op.NewRequest(c.server())
@@ -62,6 +62,9 @@ func (c *Client) call(ctx context.Context, op apitype.Call, options []CallOption
 	request.Header.Set("Accept", accept(op.Responses))
 	for name, values := range s.header {
 		request.Header[name] = values
+	}
+	if err := checkHeader(request.Header); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
 	call := &call{Client: c, op: op, callSettings: s, request: request, policy: s.retries.withDefaults()}
 	return call.run(ctx)
@@ -80,6 +83,21 @@ func (c *Client) checkPath(template string, request *http.Request) error {
 	for i := range want {
 		if got[i] == "" && want[i] != "" {
 			return errPathParameter
+		}
+	}
+	return nil
+}
+
+// checkHeader rejects a header that net/http would not send.
+func checkHeader(header http.Header) error {
+	for name, values := range header {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
+			return fmt.Errorf("%q is not the name of a header", name)
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("the value of the header %s has a control character, such as a line break", name)
+			}
 		}
 	}
 	return nil
@@ -158,7 +176,7 @@ func (c *call) run(parent context.Context) (Result, error) {
 	}
 }
 
-// sleep waits, or returns the cause of the context's end if that comes first.
+// sleep waits, or returns why the context ended if that comes first.
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -166,8 +184,19 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
+}
+
+// ended returns why ctx ended, or nil. The error is context.Canceled or context.DeadlineExceeded, which is also the cause
+// with which the limits of the client cancel. The caller's cause is in the text only: errgroup sets the error of another
+// call, whose sentinels do not apply to this one.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || cause == context.DeadlineExceeded || errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %v", err, cause)
 }
 
 // because returns err, which may be nil, preceded by the reason why the call ended with it.
@@ -285,7 +314,7 @@ func (c *call) send(ctx context.Context, number int) (*http.Response, error) {
 func (c *call) noResponse(parent, ctx context.Context, trip *trip, err error) outcome {
 	kind := trip.kind(err)
 	// A limit of the client cancels the context with a cause, which transports may not report.
-	if cause := context.Cause(ctx); cause != nil && kind != kindSetup {
+	if cause := ended(ctx); cause != nil && (kind != kindSetup || errors.Is(err, context.Cause(ctx))) {
 		kind = kindTimeout
 		if errors.Is(cause, context.Canceled) {
 			kind = kindCanceled
@@ -342,6 +371,13 @@ func (c *call) respond(parent, ctx context.Context, cancel context.CancelCauseFu
 		out.err.Err = errUndeclared
 		return out
 	}
+	bare := c.op.Method == http.MethodHead || slices.ContainsFunc(declared, func(r apitype.Response) bool { return r.MediaType == "" })
+	if !bare && out.err.foreign() {
+		out.err.Err = errUndeclared
+		if err != nil {
+			out.err.Err = fmt.Errorf("read the response: %w", c.key.redactError(cmp.Or(ended(ctx), err)))
+		}
+	}
 	out.retry = retryStatus(c.op.Method, resp.StatusCode)
 	// A 5xx may come from a proxy that lost the response of a server which had done what was asked.
 	out.mayBeDone = resp.StatusCode >= 500
@@ -364,10 +400,7 @@ func (c *call) decode(parent, ctx context.Context, resp *http.Response, response
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		err = fmt.Errorf("read the response: %w", err)
+		err = fmt.Errorf("read the response: %w", cmp.Or(ended(ctx), err))
 		out.retry, out.mayBeDone = repeatable(c.op.Method) && parent.Err() == nil, true
 	case int64(len(body)) > limit:
 		err = fmt.Errorf("the response is longer than %d bytes: see WithMaxResponseSize", limit)

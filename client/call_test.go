@@ -329,12 +329,25 @@ func TestDeclaredErrorBody(t *testing.T) {
 		a := &answers{list: []func(*http.Request) (*http.Response, error){reply(409, "application/problem+json", body)}}
 		_, err := testClient(t, a).call(t.Context(), operation("POST", nil, declared), nil)
 		var got *ErrorBody[problem]
-		if errors.As(err, &got) != want || want && got.Body.Title != "taken" {
-			t.Errorf("%s: got %v", body, got)
+		if errors.As(err, &got) != want || want && got.Body.Title != "taken" || errors.Is(err, errUndeclared) == want {
+			t.Errorf("%s: got %v, %v", body, got, err)
 		}
 		var other *ErrorBody[int]
 		if errors.As(err, &other) {
 			t.Errorf("%s: is of another type", body)
+		}
+	}
+}
+
+// Where the contract declares no body, an error without one is declared.
+func TestErrorWithoutBody(t *testing.T) {
+	for _, op := range []apitype.Call{
+		operation("POST", nil, apitype.Response{Status: "409"}),
+		operation("HEAD", nil, apitype.Response{Status: "4XX", MediaType: asJSON, Failure: apitype.DecodeFailure[int]}),
+	} {
+		a := &answers{list: []func(*http.Request) (*http.Response, error){reply(409, "", "")}}
+		if _, err := testClient(t, a).call(t.Context(), op, nil); err == nil || errors.Is(err, errUndeclared) {
+			t.Errorf("%s: got %v", op.Method, err)
 		}
 	}
 }

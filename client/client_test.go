@@ -187,6 +187,7 @@ var sentinels = []error{client.ErrNotFound, client.ErrForbidden, client.ErrUnaut
 
 func TestErrors(t *testing.T) {
 	const html = "<html>\r\n<h1>Bad Gateway</h1></html>"
+	const undeclared = "the contract does not declare this response: check the base URL, and what is between client and server"
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
 		is      error // nil: none of the sentinels
@@ -261,33 +262,33 @@ func TestErrors(t *testing.T) {
 			answer(501, ``), client.ErrServer, client.Error{StatusCode: 501}, "DeleteAPIKey: 501 Not Implemented",
 		},
 		"undeclared": {
-			answer(418, `null`), nil, client.Error{StatusCode: 418, Body: []byte(`null`)}, "DeleteAPIKey: 418 I'm a teapot",
+			answer(418, `null`), nil, client.Error{StatusCode: 418, Body: []byte(`null`)}, "DeleteAPIKey: 418 I'm a teapot: " + undeclared,
 		},
 		"unknown": {
-			answer(799, ``), nil, client.Error{StatusCode: 799}, "DeleteAPIKey: 799",
+			answer(799, ``), nil, client.Error{StatusCode: 799}, "DeleteAPIKey: 799: " + undeclared,
 		},
 		"accepted, not done": {
-			answer(202, `{}`), nil, client.Error{StatusCode: 202, Body: []byte(`{}`)}, "DeleteAPIKey: 202 Accepted: the contract does not declare this response: check the base URL, and what is between client and server",
+			answer(202, `{}`), nil, client.Error{StatusCode: 202, Body: []byte(`{}`)}, "DeleteAPIKey: 202 Accepted: " + undeclared,
 		},
 		"truncated": {
 			truncated(404, body404[:20]), nil,
-			client.Error{StatusCode: 404, Body: []byte(body404[:20])}, "DeleteAPIKey: 404 Not Found",
+			client.Error{StatusCode: 404, Body: []byte(body404[:20])}, "DeleteAPIKey: 404 Not Found: read the response: unexpected EOF",
 		},
 		"empty": {
-			answer(404, ``), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found",
+			answer(404, ``), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found: " + undeclared,
 		},
 		"fields of the wrong type": {
 			answer(404, `{"error_code":7,"message":"gone","detail":"x"}`), nil,
 			client.Error{StatusCode: 404, Message: "gone", Body: []byte(`{"error_code":7,"message":"gone","detail":"x"}`)},
-			"DeleteAPIKey: 404 Not Found: gone",
+			"DeleteAPIKey: 404 Not Found: gone: " + undeclared,
 		},
 		"a text that would forge lines of a log": {
 			answer(404, `{"message":"a\nlevel=ERROR\u001b[31m"}`), nil,
 			client.Error{StatusCode: 404, Message: "a level=ERROR [31m", Body: []byte(`{"message":"a\nlevel=ERROR\u001b[31m"}`)},
-			"DeleteAPIKey: 404 Not Found: a level=ERROR [31m",
+			"DeleteAPIKey: 404 Not Found: a level=ERROR [31m: " + undeclared,
 		},
 		"a request id that is none": {
-			answer(404, ``, "X-Request-Id", strings.Repeat("x", 129)), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found",
+			answer(404, ``, "X-Request-Id", strings.Repeat("x", 129)), nil, client.Error{StatusCode: 404}, "DeleteAPIKey: 404 Not Found: " + undeclared,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, test.want.Attempts)
 			}
 			if e.StatusCode != test.want.StatusCode || e.Code != test.want.Code || e.Message != test.want.Message ||
-				e.RequestID != test.want.RequestID || e.Attempts != test.want.Attempts || (e.Err != nil) != (e.StatusCode == 202) || e.Operation != "DeleteAPIKey" ||
+				e.RequestID != test.want.RequestID || e.Attempts != test.want.Attempts || (e.Err != nil) != (test.is == nil) || e.Operation != "DeleteAPIKey" ||
 				!bytes.Equal(e.Body, test.want.Body) || !reflect.DeepEqual(e.Details, test.want.Details) {
 				t.Errorf("got  %#v\nwant %#v", e, &test.want)
 			}
@@ -374,9 +375,10 @@ func TestSettings(t *testing.T) {
 		"key not ASCII":         {[]client.Option{client.WithAPIKey("diga_schlüssel")}, nil, "character"},
 		"empty URL":             {[]client.Option{client.WithAPIKey(key), client.WithBaseURL("")}, nil, "https://"},
 		"no scheme":             {base("api.diga.io"), nil, "https://"},
+		"no scheme, a port":     {base("127.0.0.1:8080"), nil, "https://"},
 		"other scheme":          {base("ftp://api.diga.io"), nil, "https://"},
 		"no host":               {base("https:///v1"), nil, "no host"},
-		"opaque":                {base("https:api.diga.io"), nil, "no host"},
+		"opaque":                {base("https:api://diga.io"), nil, "no host"},
 		"only a port":           {base("https://:8080"), nil, "no host"},
 		"password":              {base("https://user:hush@api.diga.io"), nil, "user or password"},
 		"unreadable":            {base("https://user:hush@api.diga.io:port\x7f"), nil, "cannot be parsed"},

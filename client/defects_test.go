@@ -33,7 +33,7 @@ func TestForeignErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newClient(t, record(t, test.handler).URL).DeleteAPIKey(t.Context(), id)
-			if e := asError(t, err); e.StatusCode != test.status {
+			if e := asError(t, err); e.StatusCode != test.status || !strings.Contains(err.Error(), "check the base URL") != strings.Contains(name, "truncated") {
 				t.Errorf("got %v", err)
 			}
 			for _, sentinel := range sentinels {
@@ -254,7 +254,13 @@ func TestCallOptions(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := c.DeleteAPIKey(t.Context(), id, client.WithHeader("X-Team", "a\nb")); err == nil || asError(t, err).Attempts != 1 {
+	for _, header := range [][2]string{{"X-Team", "a\nb"}, {"X-Team", "\x7f"}, {"X Team", "a"}, {"", "a"}, {"X-Têam", "a"}, {"X-Team:", "a"}} {
+		_, err := c.DeleteAPIKey(t.Context(), id, client.WithHeader(header[0], header[1]))
+		if !errors.Is(err, client.ErrInvalid) || asError(t, err).Attempts != 0 {
+			t.Errorf("%q: got %v", header, err)
+		}
+	}
+	if _, err := c.DeleteAPIKey(t.Context(), id, client.WithHeader("X-Team", "a\tb é")); !errors.Is(err, client.ErrServer) {
 		t.Errorf("got %v", err)
 	}
 }

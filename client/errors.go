@@ -65,7 +65,7 @@ type Error struct {
 	Details    []FieldDetail // what a 422 says of each field
 	Header     http.Header   // of the last response
 	Body       []byte        // the raw body, at most 64 KiB of it
-	Err        error         // the cause: why there was no response, or why no further attempt was made; may be nil
+	Err        error         // why there was no response, why it is not one of the API, or why no further attempt was made; may be nil
 
 	failure error  // the declared body, an *ErrorBody[T]; nil if the body is not declared
 	code    string // the code that the contract declares; empty if any is good
@@ -154,6 +154,11 @@ func (e *Error) kind() error {
 	return nil
 }
 
+// foreign reports whether the error is not one of the API, but of a proxy, or of another server at a wrong base URL.
+func (e *Error) foreign() bool {
+	return e.Err == nil && e.kind() == nil && (e.failure == nil || e.StatusCode == http.StatusNotFound)
+}
+
 // challenge returns the error of the WWW-Authenticate header, which RFC 6750 defines. A proxy may have dropped it.
 func challenge(header http.Header) string {
 	for _, value := range header.Values("WWW-Authenticate") {
@@ -177,7 +182,7 @@ func newError(resp *http.Response, body []byte, cut bool, declared []apitype.Res
 		Body:       []byte(key.redact(string(body), cut)),
 	}
 	if location := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && location != "" {
-		e.Err = fmt.Errorf("the redirect to %q was not followed, because it changes method, scheme or host: check the base URL",
+		e.Err = fmt.Errorf("the redirect to %q was not followed, because it changes method, scheme or host, or is one of too many: check the base URL",
 			key.redact(withoutQuery(location), false))
 	}
 	for _, response := range declared {

@@ -35,6 +35,7 @@ func main() {
 			log.Fatal(err)
 		}
 		signature := bytes.TrimPrefix(text.Bytes(), []byte("func"))
+		signature = bytes.ReplaceAll(signature, []byte("apitype.UUID"), []byte("UUID")) // its alias in this package
 		fmt.Fprintf(&out, "//\tfunc (c *Client) %s%s\n", method.Name, bytes.Join(bytes.Fields(signature), []byte(" ")))
 	}
 	out.WriteString("package client\n")

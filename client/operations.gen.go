@@ -5,5 +5,5 @@
 // Client has one method for each operation of the contract. Their parameters and results are in package
 // [github.com/diga-io/diga-api/gen/apiclient], and so is their documentation, at its type Operations.
 //
-//	func (c *Client) DeleteAPIKey(ctx context.Context, id apitype.UUID, options ...CallOption) (Result, error)
+//	func (c *Client) DeleteAPIKey(ctx context.Context, id UUID, options ...CallOption) (Result, error)
 package client

@@ -143,6 +143,10 @@ func WithHeader(name, value string) CallOption {
 
 // checkBaseURL parses the base URL. Its errors do not repeat the URL, which may contain a password.
 func checkBaseURL(text string, insecureHTTP bool) (*url.URL, error) {
+	errScheme := errors.New("the base URL does not begin with https://")
+	if !strings.Contains(text, "://") { // url.Parse says something else of a host with a port
+		return nil, errScheme
+	}
 	base, err := url.Parse(text)
 	if err != nil {
 		var parse *url.Error
@@ -153,7 +157,7 @@ func checkBaseURL(text string, insecureHTTP bool) (*url.URL, error) {
 	}
 	switch {
 	case base.Scheme != "https" && base.Scheme != "http":
-		return nil, errors.New("the base URL does not begin with https://")
+		return nil, errScheme
 	case base.Hostname() == "" || base.Opaque != "":
 		return nil, errors.New("the base URL has no host")
 	case base.User != nil:

@@ -193,6 +193,39 @@ func TestCancelDuringWait(t *testing.T) {
 	})
 }
 
+// The context of an errgroup ends with the error of another call as its cause, whose sentinel is not that of this call.
+func TestCancelWithCause(t *testing.T) {
+	other := &client.Error{StatusCode: http.StatusInternalServerError}
+	hang := roundTrip(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, context.Cause(r.Context()) // as net/http does
+	})
+	busy := &clockwork{answers: []http.HandlerFunc{answer(429, ``, "Retry-After", "5")}}
+	for name, test := range map[string]struct {
+		transport http.RoundTripper
+		after     time.Duration
+	}{"before": {hang, 0}, "attempt": {hang, time.Second}, "wait": {busy, time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			canceled, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(test.after, func() { cancel(other) })
+			synctest.Wait()
+			late, stop := context.WithTimeoutCause(t.Context(), test.after, other)
+			defer stop()
+			c := newClient(t, "https://a.example", client.WithHTTPClient(&http.Client{Transport: test.transport}), client.WithRetries(client.RetryPolicy{}))
+			for want, ctx := range map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late} {
+				if name == "wait" && ctx == late {
+					continue // the wait would outlast the deadline
+				}
+				_, err := c.DeleteAPIKey(ctx, id)
+				e := asError(t, err)
+				if !errors.Is(err, want) || errors.Is(err, client.ErrServer) || errors.Is(err, client.ErrTooManyRequests) || !strings.Contains(e.Err.Error(), other.Error()) {
+					t.Errorf("%s: got %v, want %v", name, err, want)
+				}
+			}
+		})
+	}
+}
+
 // hang is a transport that never answers.
 var hang = roundTrip(func(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
@@ -258,7 +291,7 @@ func TestStalledBody(t *testing.T) {
 				}),
 			}))
 			_, err := c.DeleteAPIKey(t.Context(), id)
-			if (status == 200) != (err == nil) || errors.Is(err, client.ErrNotFound) || time.Since(start) != time.Second || !closed {
+			if (status == 200) != (err == nil) || (status == 404) != errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrNotFound) || time.Since(start) != time.Second || !closed {
 				t.Errorf("%d: got %v after %v, body closed: %v", status, err, time.Since(start), closed)
 			}
 		})

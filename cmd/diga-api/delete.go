@@ -201,6 +201,9 @@ func (c *deleteCommand) advise(failed failure, keySource string) string {
 	text = strings.NewReplacer("context deadline exceeded", "timed out", "context canceled", "interrupted",
 		"no response: EOF", "no response: the connection was closed").Replace(text)
 	base := fmt.Sprintf("--base-url (%s), which is %s", variable("base-url"), cmp.Or(c.BaseURL, apiclient.ServerURLProduction))
+	if strings.Contains(text, "check the base URL") {
+		return strings.Replace(text, "check the base URL", "check "+base, 1)
+	}
 	next := "the key may have been deleted: run the command again to be sure"
 	switch failed.kind {
 	case "not_found":
@@ -210,9 +213,6 @@ func (c *deleteCommand) advise(failed failure, keySource string) string {
 	case "unauthorized":
 		next = "the key in " + keySource + " is unknown, expired or deleted: use another one"
 	case "wrong_base_url":
-		if strings.Contains(text, "check the base URL") {
-			return strings.Replace(text, "check the base URL", "check "+base, 1)
-		}
 		next = "this is not the Diga API: check " + base
 	case "invalid":
 		next = "write the id of the key, such as " + exampleUUID + ", not its name or the key itself"
@@ -223,10 +223,6 @@ func (c *deleteCommand) advise(failed failure, keySource string) string {
 		}
 	case "server":
 		next += ", and tell the server's operator the id of the request"
-	case "failure":
-		if ok && detail.StatusCode != 0 {
-			next = "the API does not answer with this status: check the proxies on the way to it, and " + base
-		}
 	case "unreachable":
 		next = "check the network and " + base + ", and run the command again, which does no harm if the key was deleted"
 	}
