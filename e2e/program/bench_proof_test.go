@@ -5,7 +5,6 @@ package program_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +124,7 @@ const benchClients = 32
 // newCandidate fills a database, starts a server on it, and connects the clients.
 func newCandidate(b *testing.B, keys int, url string, start func(b *testing.B, url string) (pid int, address string), parameters []string) *candidate {
 	b.Helper()
-	opened := openStore(b, url)
+	opened := storetest.Open(b, url)
 	c := &candidate{url: url, project: apitype.NewUUID()}
 	caller := create(b, opened, c.project)
 	if err := opened.Close(); err != nil {
@@ -133,7 +132,7 @@ func newCandidate(b *testing.B, keys int, url string, start func(b *testing.B, u
 	}
 	storetest.Fill(b, url, keys)
 	if len(parameters) > 0 {
-		url = withParameters(b, url, parameters...)
+		url = postgres.With(b, url, parameters...)
 	}
 	pid, address := start(b, url)
 	c.pid = pid
@@ -254,16 +253,7 @@ func benchmarkRequests(b *testing.B, keys int, database func(b *testing.B) strin
 func claim(b *testing.B, url string, project apitype.UUID, n int) []apitype.UUID {
 	b.Helper()
 	storetest.Fill(b, url, n)
-	driver, source := "pgx", url
-	if path, embedded := strings.CutPrefix(url, "sqlite:"); embedded {
-		driver, source = "sqlite", path
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
-	rows, err := db.QueryContext(b.Context(), `UPDATE api_keys SET project_id = $1 WHERE id IN (SELECT id FROM api_keys `+
+	rows, err := storetest.Connect(b, url).QueryContext(b.Context(), `UPDATE api_keys SET project_id = $1 WHERE id IN (SELECT id FROM api_keys `+
 		`WHERE deleted_at IS NULL AND project_id <> $1 LIMIT $2) RETURNING id`, project.String(), n)
 	if err != nil {
 		b.Fatal(err)

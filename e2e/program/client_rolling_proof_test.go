@@ -18,6 +18,7 @@ import (
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // forward accepts connections and forwards each to the replica that balancer picks, as a load balancer of connections
@@ -62,7 +63,7 @@ func TestClientDuringRollingRestart(t *testing.T) {
 			files := pairIn(t)
 			pool := newPair(t, files, 1)
 			url := postgres.Database(t)
-			keys := openStore(t, url)
+			keys := storetest.Open(t, url)
 			project := apitype.NewUUID()
 			caller := create(t, keys, project)
 

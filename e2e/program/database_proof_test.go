@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"database/sql"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -29,6 +28,7 @@ import (
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // The way from one machine to many: the keys and tombstones of a file move to PostgreSQL, and callers notice nothing.
@@ -79,7 +79,7 @@ func TestMigrateFromTo(t *testing.T) {
 // back, over a file that is damaged.
 func TestBackupAndRestore(t *testing.T) {
 	url := process.SQLite(t)
-	keys := openStore(t, url)
+	keys := storetest.Open(t, url)
 	load := newLoad(t, keys, 200)
 	servers := replicas(t, 1, url)
 	file := filepath.Join(t.TempDir(), "backup.db")
@@ -118,7 +118,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := replicas(t, 1, url)[0]
-	keys = openStore(t, url)
+	keys = storetest.Open(t, url)
 	found := tombstones(t, url)
 	for _, id := range before {
 		if _, deleted := found[id]; !deleted {
@@ -220,20 +220,12 @@ func strangeAuthority(t testing.TB) string {
 
 // A schema from the future is refused by every command, and left as it is.
 func TestNewerSchema(t *testing.T) {
-	drivers := map[bool]string{true: "sqlite", false: "pgx"}
 	onEngines(t, func(t *testing.T, url string) {
-		path, embedded := strings.CutPrefix(url, "sqlite:")
 		process.NewKey(t, url)
-		db, err := sql.Open(drivers[embedded], path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		if _, err := db.Exec(`INSERT INTO diga_schema_version (version_id, is_applied) VALUES (999, true)`); err != nil {
-			t.Fatal(err)
-		}
+		db := storetest.Connect(t, url)
+		storetest.Exec(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES (999, true)`)
 		state := func() (state string) {
-			if embedded {
+			if strings.HasPrefix(url, "sqlite:") {
 				return fmt.Sprint(folder(t, url))
 			}
 			err := db.QueryRow(`SELECT (SELECT count(*) FROM pg_class) || ' ' || (SELECT max(version_id) FROM diga_schema_version) ` +
@@ -243,7 +235,7 @@ func TestNewerSchema(t *testing.T) {
 			}
 			return state
 		}
-		if embedded { // so that nothing is left to be moved into the file
+		if strings.HasPrefix(url, "sqlite:") { // so that nothing is left to be moved into the file
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +260,7 @@ func TestNewerSchema(t *testing.T) {
 func TestTenServersStartAtOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, url string) {
 		servers := replicas(t, 10, url)
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		project := apitype.NewUUID()
 		administrator, targets := create(t, keys, project), createMany(t, keys, project, len(servers))
 		asker := newAsker(t)

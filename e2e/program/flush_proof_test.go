@@ -4,7 +4,6 @@ package program_test
 
 import (
 	"bufio"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // This file proves that an acknowledged delete survives a power loss, as far as that can be seen from the system calls: the
@@ -196,7 +196,7 @@ func TestFlushEvidence(t *testing.T) {
 // of its database are traced.
 func deleteTraced(t *testing.T, url string, server *process.Server, sequential, clients, each int, database func() []int) (one, many []systemCall) {
 	t.Helper()
-	keys := openStore(t, url)
+	keys := storetest.Open(t, url)
 	project := apitype.NewUUID()
 	caller := create(t, keys, project)
 	targets := createMany(t, keys, project, sequential+clients*each)
@@ -288,11 +288,6 @@ func TestFlushedBeforeAcknowledged(t *testing.T) {
 // backends returns the processes of the PostgreSQL server, of which the first one starts the others.
 func backends(t *testing.T, url string) []int {
 	t.Helper()
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	return postgres.PIDs(t, db, `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int `+
+	return postgres.PIDs(t, storetest.Connect(t, url), `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int `+
 		`UNION ALL SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()`)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // Three hundred clients hang up while the database makes their requests wait, first for the delete or the
@@ -67,22 +68,12 @@ func TestHangUpsWhileWaiting(t *testing.T) {
 // control returns a connection to the database at url, and what lists PostgreSQL's processes for other connections.
 func control(t *testing.T, url string) (*sql.Conn, func() []int) {
 	t.Helper()
-	path, embedded := strings.CutPrefix(url, "sqlite:")
-	driver := "pgx"
-	if embedded {
-		driver = "sqlite"
-	}
-	db, err := sql.Open(driver, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	conn, err := db.Conn(t.Context()) // one, for a transaction across statements
+	conn, err := storetest.Connect(t, url).Conn(t.Context()) // one, for a transaction across statements
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn, func() []int {
-		if embedded {
+		if strings.HasPrefix(url, "sqlite:") {
 			return nil
 		}
 		return postgres.PIDs(t, conn, `SELECT pid FROM pg_stat_activity

@@ -3,7 +3,6 @@
 package program_test
 
 import (
-	"database/sql"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -45,20 +44,7 @@ func TestMigrateInterrupted(t *testing.T) {
 	storetest.Fill(t, source, 30_000)
 	onEngines(t, func(t *testing.T, target string) {
 		copying := []string{"migrate", "--from", source, "--to", target}
-		empty := func() {
-			driver, address := "pgx", target
-			if path, found := strings.CutPrefix(target, "sqlite:"); found {
-				driver, address = "sqlite", path
-			}
-			db, err := sql.Open(driver, address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			if _, err := db.ExecContext(t.Context(), `DELETE FROM api_keys`); err != nil {
-				t.Fatal(err)
-			}
-		}
+		empty := func() { storetest.Exec(t, storetest.Connect(t, target), `DELETE FROM api_keys`) }
 		status, screen := interrupt(t, empty, copying...)
 		if status != 1 || !strings.Contains(screen, "interrupted: nothing was copied to ") {
 			t.Errorf("exit status %d:\n%s", status, screen)
@@ -93,7 +79,7 @@ func TestBackupInterrupted(t *testing.T) {
 // While tombstones are purged, a server on the same database answers every delete.
 func TestPurgeHoldsNoServerUp(t *testing.T) {
 	onEngines(t, func(t *testing.T, url string) {
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		storetest.FillTombstones(t, url, 20_000)
 		administrator := create(t, keys, apitype.NewUUID())
 		server := process.Serve(t, "--database-url", url)

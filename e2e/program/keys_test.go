@@ -1,7 +1,6 @@
 package program_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -210,11 +209,7 @@ func TestKeysPurgeInterrupted(t *testing.T) {
 	process.Output(t, "migrate", "--database-url", database)
 	const rows, batch = 20_000, 200
 	storetest.FillTombstones(t, database, rows)
-	db, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := storetest.Connect(t, database)
 	left := func() (count int) {
 		if err := db.QueryRow(`SELECT count(*) FROM api_keys`).Scan(&count); err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ package program_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/gen/apitype"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // outage takes the store away from the server and gives it back.
@@ -42,7 +42,7 @@ func away(t *testing.T, direct string, outage outage) {
 	// The server's own limit is two seconds. Without it a request would wait until the outage ends, which is after the last
 	// response.
 	const timeout, patience = "2s", 30 * time.Second
-	keys := openStore(t, direct)
+	keys := storetest.Open(t, direct)
 	project := apitype.NewUUID()
 	caller, targets := create(t, keys, project), createMany(t, keys, project, 13)
 	server := process.Launch(t, append([]string{"--database-url", outage.url, "--request-timeout", timeout}, outage.args...)...)
@@ -116,16 +116,16 @@ const serverConnections = "server-under-test"
 
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
-	postgres := postgres.Start(t, "max_connections=30", "superuser_reserved_connections=0")
+	primary := postgres.Start(t, "max_connections=30", "superuser_reserved_connections=0")
 	// Each outage has a database of its own, and a connection that stays whatever happens.
 	prepare := func(t *testing.T) (direct, served string, control *pgx.Conn) {
-		direct = postgres.Database(t)
+		direct = primary.Database(t)
 		control, err := pgx.Connect(t.Context(), direct)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { control.Close(context.Background()) })
-		return direct, withParameters(t, direct, "application_name", serverConnections), control
+		return direct, postgres.With(t, direct, "application_name", serverConnections), control
 	}
 	exec := func(t *testing.T, conn *pgx.Conn, statement string, args ...any) {
 		t.Helper()
@@ -142,8 +142,8 @@ func TestPostgresAway(t *testing.T) {
 		direct, served, _ := prepare(t)
 		away(t, direct, outage{
 			url:   served,
-			begin: func(*process.Server) { postgres.Stop(t) },
-			end:   func(*process.Server) { postgres.Start(t) },
+			begin: func(*process.Server) { primary.Stop(t) },
+			end:   func(*process.Server) { primary.Start(t) },
 		})
 	})
 	t.Run("hanging", func(t *testing.T) {
@@ -160,8 +160,8 @@ func TestPostgresAway(t *testing.T) {
 		direct, served, _ := prepare(t)
 		away(t, direct, outage{
 			url:     served,
-			begin:   func(*process.Server) { postgres.Freeze(t) },
-			end:     func(*process.Server) { postgres.Thaw() },
+			begin:   func(*process.Server) { primary.Freeze(t) },
+			end:     func(*process.Server) { primary.Thaw() },
 			unknown: true,
 		})
 	})
@@ -241,18 +241,9 @@ func TestSQLiteAway(t *testing.T) {
 	t.Parallel()
 	t.Run("locked by another process", func(t *testing.T) {
 		url := process.SQLite(t)
-		db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		db.SetMaxOpenConns(1)
+		db := storetest.Connect(t, url)
 		exec := func(statement string) func(*process.Server) {
-			return func(*process.Server) {
-				if _, err := db.Exec(statement); err != nil {
-					t.Fatal(err)
-				}
-			}
+			return func(*process.Server) { storetest.Exec(t, db, statement) }
 		}
 		away(t, url, outage{url: url, begin: exec(`BEGIN IMMEDIATE`), end: exec(`ROLLBACK`)})
 	})
@@ -265,21 +256,6 @@ func TestSQLiteAway(t *testing.T) {
 			up:    true,
 		})
 	})
-}
-
-// withParameters adds parameters to a URL of PostgreSQL.
-func withParameters(t testing.TB, text string, parameters ...string) string {
-	t.Helper()
-	parsed, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := parsed.Query()
-	for i := 0; i < len(parameters); i += 2 {
-		query.Set(parameters[i], parameters[i+1])
-	}
-	parsed.RawQuery = query.Encode()
-	return parsed.String()
 }
 
 // proxy stands between the server and PostgreSQL, and can make as if the network swallowed everything.
@@ -358,7 +334,7 @@ func (p *proxy) resume() { close(p.hung) }
 // url is database, reached through the proxy.
 func (p *proxy) url(t testing.TB, database string) string {
 	t.Helper()
-	parsed, err := url.Parse(withParameters(t, database, "sslmode", "disable"))
+	parsed, err := url.Parse(postgres.With(t, database, "sslmode", "disable"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,17 +31,6 @@ func onEngines(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, postgres.Database(t)) })
 }
 
-// openStore opens the store past the program, to prepare it and to look what became of it.
-func openStore(t testing.TB, url string) *store.Store {
-	t.Helper()
-	keys, err := store.Open(t.Context(), url, store.Options{Migrate: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	return keys
-}
-
 // held is a key with its secret.
 type held struct {
 	apikey.Key
@@ -67,7 +56,7 @@ func createMany(t testing.TB, keys *store.Store, project apitype.UUID, count int
 // connection from before an outage may be dead.
 func tombstones(t testing.TB, url string) map[apitype.UUID]apikey.Deletion {
 	t.Helper()
-	keys := openStore(t, url)
+	keys := storetest.Open(t, url)
 	defer keys.Close()
 	found := make(map[apitype.UUID]apikey.Deletion)
 	for key, err := range keys.List(t.Context(), store.Filter{Deleted: true}) {
@@ -160,7 +149,7 @@ func (a asker) mustDelete(t testing.TB, server *process.Server, secret apikey.Se
 func TestExactlyOnce(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		project := apitype.NewUUID()
 		callers, targets := createMany(t, keys, project, 8), createMany(t, keys, project, 40)
 		servers := replicas(t, 3, url, "--request-timeout", "30s")
@@ -212,7 +201,7 @@ func TestExactlyOnce(t *testing.T) {
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		project := apitype.NewUUID()
 		administrator := create(t, keys, project)
 		targets := createMany(t, keys, project, 25)
@@ -434,7 +423,7 @@ func newLoad(t testing.TB, keys *store.Store, count int) *load {
 func TestNeverLostWhenServersAreKilled(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		const rounds, enough = 5, 20
 		load := newLoad(t, keys, rounds*(enough+30))
 		servers := replicas(t, 2, url)
@@ -458,16 +447,16 @@ func TestNeverLostWhenServersAreKilled(t *testing.T) {
 // Never lost: PostgreSQL is stopped as a crash stops it, under load, again and again. The servers stay up.
 func TestNeverLostWhenPostgresIsKilled(t *testing.T) {
 	t.Parallel()
-	postgres := postgres.Start(t)
-	url := postgres.Database(t)
-	keys := openStore(t, url)
+	primary := postgres.Start(t)
+	url := primary.Database(t)
+	keys := storetest.Open(t, url)
 	const rounds, enough = 4, 20
 	load := newLoad(t, keys, rounds*(enough+60))
 	servers := replicas(t, 2, url)
 	for range rounds {
 		load.run(t, servers, enough, func() {
-			postgres.Kill(t)
-			postgres.Start(t)
+			primary.Kill(t)
+			primary.Start(t)
 		})
 		load.check(t, url, servers[0])
 	}
@@ -478,7 +467,7 @@ func TestNeverLostWhenPostgresIsKilled(t *testing.T) {
 func TestNoOtherTenant(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, url string) {
-		keys := openStore(t, url)
+		keys := storetest.Open(t, url)
 		kinds := []struct {
 			name string
 			make func(*apikey.Key)

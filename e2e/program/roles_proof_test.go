@@ -3,7 +3,6 @@
 package program_test
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"github.com/diga-io/diga-api/e2e/internal/postgres"
 	"github.com/diga-io/diga-api/e2e/internal/process"
 	"github.com/diga-io/diga-api/server/store"
+	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
 // TestServingRole runs deploy/postgres/roles.sql in an empty database and in one that another role has migrated. The server works
@@ -29,11 +29,7 @@ func TestServingRole(t *testing.T) {
 
 func testServingRole(t *testing.T, migrated bool, next string) {
 	database := postgres.Start(t, "fsync=off").Database(t)
-	superuser, err := sql.Open("pgx", database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer superuser.Close()
+	superuser := storetest.Connect(t, database)
 	must := func(statements string) {
 		t.Helper()
 		if _, err := superuser.ExecContext(t.Context(), statements); err != nil {
@@ -76,11 +72,7 @@ func testServingRole(t *testing.T, migrated bool, next string) {
 	process.Output(t, "migrate", "--database-url", owner)
 	admin := process.NewKey(t, owner)
 
-	serving, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer serving.Close()
+	serving := storetest.Connect(t, server)
 	works := func(args ...string) {
 		t.Helper()
 		running := process.Serve(t, append(args, "--database-url", server)...)

@@ -78,7 +78,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			url := engine.url()
-			s := open(b, url)
+			s := storetest.Open(b, url)
 			_, secret := storetest.Create(b, s, apitype.NewUUID())
 			hash := secret.Hash()
 			run(b, "store", func(ctx context.Context) error {
@@ -86,7 +86,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 				return err
 			})
 			if name == "PostgreSQL" { // as behind a pooler
-				s := open(b, with(b, url, "default_query_exec_mode", "cache_describe"))
+				s := storetest.Open(b, postgres.With(b, url, "default_query_exec_mode", "cache_describe"))
 				run(b, "unprepared", func(ctx context.Context) error {
 					_, err := s.Authenticate(ctx, hash)
 					return err
@@ -111,7 +111,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 // flush, and through the driver, where each has its own.
 func BenchmarkDelete(b *testing.B) {
 	url := process.SQLite(b)
-	s := open(b, url)
+	s := storetest.Open(b, url)
 	statement, err := openSQLite(b, url, "synchronous(FULL)", 1).PrepareContext(b.Context(), benchDelete)
 	if err != nil {
 		b.Fatal(err)

@@ -17,7 +17,7 @@ import (
 // TestCopyBetweenPostgres shows that either engine may be either side.
 func TestCopyBetweenPostgres(t *testing.T) {
 	url := postgres.Database(t)
-	storetest.Populate(t, open(t, url), 30, 10)
+	storetest.Populate(t, storetest.Open(t, url), 30, 10)
 	from, err := store.Open(t.Context(), url, store.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestCopyBetweenPostgres(t *testing.T) {
 		t.Error("a read-only store was written to")
 	}
 	for _, url := range []string{process.SQLite(t), postgres.Database(t)} {
-		to := open(t, url)
+		to := storetest.Open(t, url)
 		if _, err := store.Copy(t.Context(), from, to, nil); err != nil {
 			t.Error(err)
 		}
@@ -39,7 +39,7 @@ func TestCopyBetweenPostgres(t *testing.T) {
 
 // TestCopyCompares has the target garble one row of what it is given: nothing is copied.
 func TestCopyCompares(t *testing.T) {
-	from := open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
+	from := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
 	storetest.Populate(t, from, 10, 2)
 	for name, body := range map[string]string{
 		"alters a name": `NEW.name := NEW.name || 'x'; RETURN NEW;`,
@@ -48,9 +48,9 @@ func TestCopyCompares(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := postgres.Database(t)
-			to := open(t, url)
-			exec1(t, direct(t, url), `CREATE FUNCTION garble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+body+` END $$`)
-			exec1(t, direct(t, url), `CREATE TRIGGER garble BEFORE INSERT ON api_keys FOR EACH ROW `+
+			to := storetest.Open(t, url)
+			storetest.Exec(t, storetest.Connect(t, url), `CREATE FUNCTION garble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+body+` END $$`)
+			storetest.Exec(t, storetest.Connect(t, url), `CREATE TRIGGER garble BEFORE INSERT ON api_keys FOR EACH ROW `+
 				`WHEN (NEW.name LIKE '% 7') EXECUTE FUNCTION garble()`)
 			if _, err := store.Copy(t.Context(), from, to, nil); err == nil {
 				t.Error("the copy was accepted")

@@ -18,26 +18,26 @@ import (
 // trigger is deferred: it runs when the transaction commits.
 func recordCommits(t *testing.T, url string) {
 	t.Helper()
-	db := direct(t, url)
-	exec1(t, db, `CREATE TABLE commits (id uuid, setting text, configured text)`)
-	exec1(t, db, `CREATE FUNCTION record_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+
+	db := storetest.Connect(t, url)
+	storetest.Exec(t, db, `CREATE TABLE commits (id uuid, setting text, configured text)`)
+	storetest.Exec(t, db, `CREATE FUNCTION record_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+
 		`INSERT INTO commits SELECT NEW.id, setting, reset_val FROM pg_settings WHERE name = 'synchronous_commit'; RETURN NEW; END $$`)
-	exec1(t, db, `CREATE CONSTRAINT TRIGGER record_commit AFTER INSERT OR UPDATE ON api_keys DEFERRABLE INITIALLY DEFERRED `+
+	storetest.Exec(t, db, `CREATE CONSTRAINT TRIGGER record_commit AFTER INSERT OR UPDATE ON api_keys DEFERRABLE INITIALLY DEFERRED `+
 		`FOR EACH ROW EXECUTE FUNCTION record_commit()`)
 }
 
 // TestSynchronousCommit changes the configuration while connections are open, as ALTER SYSTEM and a reload do.
 func TestSynchronousCommit(t *testing.T) {
 	server := postgres.Start(t)
-	s := open(t, with(t, server.URL, "pool_max_conns", "1"))
+	s := storetest.Open(t, postgres.With(t, server.URL, "pool_max_conns", "1"))
 	recordCommits(t, server.URL)
-	db := direct(t, server.URL)
+	db := storetest.Connect(t, server.URL)
 	db.SetMaxOpenConns(1)
 	for _, test := range []struct{ configured, want string }{
 		{"off", "on"}, {"remote_apply", "remote_apply"}, {"local", "on"}, {"remote_write", "remote_write"}, {"on", "on"}, {"off", "on"},
 	} {
-		exec1(t, db, `ALTER SYSTEM SET synchronous_commit = `+test.configured)
-		exec1(t, db, `SELECT pg_reload_conf()`)
+		storetest.Exec(t, db, `ALTER SYSTEM SET synchronous_commit = `+test.configured)
+		storetest.Exec(t, db, `SELECT pg_reload_conf()`)
 		commit := func() string { // creates and deletes a key, whose id it returns
 			key, _ := storetest.Create(t, s, apitype.NewUUID())
 			if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
@@ -77,9 +77,9 @@ func TestSynchronousCommitCrash(t *testing.T) {
 	crash := func() *store.Store {
 		server.Kill(t)
 		server.Start(t)
-		return open(t, server.URL)
+		return storetest.Open(t, server.URL)
 	}
-	s := open(t, server.URL)
+	s := storetest.Open(t, server.URL)
 	for range 3 {
 		key, secret := storetest.Create(t, s, apitype.NewUUID())
 		s = crash()

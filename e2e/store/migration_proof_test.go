@@ -21,8 +21,8 @@ import (
 // earlier brings an empty database to an earlier version of the schema.
 func earlier(t *testing.T, url string, version int) {
 	t.Helper()
-	db := direct(t, url)
-	exec1(t, db, `CREATE TABLE diga_schema_version (version_id bigint NOT NULL, is_applied boolean NOT NULL)`)
+	db := storetest.Connect(t, url)
+	storetest.Exec(t, db, `CREATE TABLE diga_schema_version (version_id bigint NOT NULL, is_applied boolean NOT NULL)`)
 	files, err := filepath.Glob(process.Root + "/server/store/migrations/postgres/*.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -32,8 +32,8 @@ func earlier(t *testing.T, url string, version int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exec1(t, db, string(statements))
-		exec1(t, db, `INSERT INTO diga_schema_version VALUES ($1, true)`, i+1)
+		storetest.Exec(t, db, string(statements))
+		storetest.Exec(t, db, `INSERT INTO diga_schema_version VALUES ($1, true)`, i+1)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestMigrationLock(t *testing.T) {
 	url := postgres.Database(t)
 	const version = 2 // the next migration changes api_keys
 	earlier(t, url, version)
-	db := direct(t, url)
+	db := storetest.Connect(t, url)
 	tx, err := db.Begin()
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestMigrationLock(t *testing.T) {
 	migrated := make(chan error, 1)
 	go func() {
 		// The URL cannot weaken the lock timeout, which the statements of requests depend on.
-		s, err := store.Open(t.Context(), with(t, url, "lock_timeout", "0"), store.Options{Migrate: true})
+		s, err := store.Open(t.Context(), postgres.With(t, url, "lock_timeout", "0"), store.Options{Migrate: true})
 		if err == nil {
 			s.Close()
 		}
@@ -92,7 +92,7 @@ func TestMigrationLock(t *testing.T) {
 		t.Errorf("open: %v, want the old version", err)
 	}
 	tx.Rollback()
-	s := open(t, url)
+	s := storetest.Open(t, url)
 	if err := s.CheckSchema(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -124,15 +124,9 @@ func TestStatementsAreRecorded(t *testing.T) {
 	}
 
 	server := postgres.Start(t, "fsync=off", "log_statement=all", "log_line_prefix=%a ")
-	program := func(t *testing.T, url string) *store.Store {
-		return open(t, with(t, url, "application_name", "program"))
-	}
-	storetest.Run(t, func(t *testing.T) storetest.Store { return program(t, server.Database(t)) })
-	storetest.RunOperator(t, func(t *testing.T) (*store.Store, string) {
-		url := server.Database(t)
-		return program(t, url), url
+	storetest.RunEngine(t, func(t testing.TB) string {
+		return postgres.With(t, server.Database(t), "application_name", "program")
 	})
-	storetest.RunCopy(t, func(t *testing.T) *store.Store { return program(t, server.Database(t)) })
 
 	received := make(map[string]bool)
 	for _, match := range regexp.MustCompile(`(?m)^program LOG:  (?:execute|statement)[^:]*: (.*api_keys.*)$`).FindAllStringSubmatch(server.Log(), -1) {

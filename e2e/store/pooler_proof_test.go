@@ -21,9 +21,7 @@ import (
 func TestPooler(t *testing.T) {
 	server := postgres.Start(t, "fsync=off")
 	pooled := server.Pooled(t, 2)
-	storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, pooled(server.Database(t))) })
-	storetest.RunInspect(t, "PostgreSQL", open(t, pooled(server.Database(t))))
-	storetest.RunCopy(t, func(t *testing.T) *store.Store { return open(t, pooled(server.Database(t))) })
+	storetest.RunEngine(t, func(t testing.TB) string { return pooled(server.Database(t)) })
 }
 
 // TestPoolerManyServers has many servers migrate an empty database and then delete the same keys.
@@ -45,7 +43,7 @@ func TestPoolerManyServers(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	storetest.CheckMigratedOnce(t, direct(t, plain))
+	storetest.CheckMigratedOnce(t, storetest.Connect(t, plain))
 	var deleted atomic.Int64
 	const keys = 20
 	for range keys {
@@ -79,7 +77,7 @@ func TestPoolerManyServers(t *testing.T) {
 func TestPoolerLeavesNothing(t *testing.T) {
 	server := postgres.Start(t, "fsync=off", "synchronous_commit=off")
 	url := server.Pooled(t, 1)(server.Database(t))
-	other := direct(t, with(t, url, "default_query_exec_mode", "exec"))
+	other := storetest.Connect(t, url)
 	state := func() string {
 		t.Helper()
 		var found sql.NullString
@@ -98,7 +96,7 @@ func TestPoolerLeavesNothing(t *testing.T) {
 	if !strings.HasPrefix(before, "process ") || strings.Contains(before, "\n") {
 		t.Fatalf("a fresh connection has\n%s", before)
 	}
-	s := open(t, url)
+	s := storetest.Open(t, url)
 	same := func(after string) {
 		t.Helper()
 		if got := state(); got != before {
@@ -123,7 +121,7 @@ func TestPoolerLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if _, err := store.Copy(t.Context(), reader, open(t, postgres.Database(t)), nil); err != nil {
+	if _, err := store.Copy(t.Context(), reader, storetest.Open(t, postgres.Database(t)), nil); err != nil {
 		t.Error(err)
 	}
 	same("a copy from a read-only store")

@@ -26,88 +26,19 @@ import (
 	"github.com/diga-io/diga-api/server/store/storetest"
 )
 
-// open opens the store at url, and closes it at the end of the test.
-func open(t testing.TB, url string) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), url, store.Options{Migrate: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
-}
-
-func exec1(t *testing.T, db *sql.DB, statement string, args ...any) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
-}
-
 func newerSchema(t *testing.T, db *sql.DB) {
 	t.Helper()
-	exec1(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, $2)`, store.Head+1, true)
+	storetest.Exec(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, $2)`, store.Head+1, true)
 }
 
-func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, postgres.Database(t)) })
-}
-
-func TestInspect(t *testing.T) { storetest.RunInspect(t, "PostgreSQL", open(t, postgres.Database(t))) }
-
-func TestCopy(t *testing.T) {
-	storetest.RunCopy(t, func(t *testing.T) *store.Store { return open(t, postgres.Database(t)) })
-}
+func TestPostgres(t *testing.T) { storetest.RunEngine(t, postgres.Database) }
 
 // TestBackupRefused shows that PostgreSQL has a tool of its own for backups.
-func TestPlans(t *testing.T) {
-	url := postgres.Database(t)
-	open(t, url)
-	storetest.RunPlans(t, "postgres", url, direct(t, url))
-}
-
-func TestOperator(t *testing.T) {
-	storetest.RunOperator(t, func(t *testing.T) (*store.Store, string) {
-		url := postgres.Database(t)
-		return open(t, url), url
-	})
-}
-
 func TestBackupRefused(t *testing.T) {
-	err := open(t, postgres.Database(t)).Backup(t.Context(), filepath.Join(t.TempDir(), "copy"), nil)
+	err := storetest.Open(t, postgres.Database(t)).Backup(t.Context(), filepath.Join(t.TempDir(), "copy"), nil)
 	if err == nil || !strings.Contains(err.Error(), "pg_dump") {
 		t.Errorf("of PostgreSQL: %v, want the name of the tool for it", err)
 	}
-}
-
-// direct opens the database past the store.
-func direct(t *testing.T, url string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
-// with adds parameters to a URL.
-func with(t testing.TB, text string, parameters ...string) string {
-	t.Helper()
-	parsed, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := parsed.Query()
-	for i := 0; i < len(parameters); i += 2 {
-		query.Set(parameters[i], parameters[i+1])
-	}
-	parsed.RawQuery = query.Encode()
-	return parsed.String()
 }
 
 func password(t *testing.T, text string) string {
@@ -137,7 +68,7 @@ func TestPostgresManyServersOnAnEmptyDatabase(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	storetest.CheckMigratedOnce(t, direct(t, url))
+	storetest.CheckMigratedOnce(t, storetest.Connect(t, url))
 }
 
 func TestPostgresOlderSchema(t *testing.T) {
@@ -149,26 +80,20 @@ func TestPostgresOlderSchema(t *testing.T) {
 		}
 	}
 	var tables int
-	if err := direct(t, url).QueryRow(`SELECT count(*) FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables); err != nil || tables != 0 {
+	if err := storetest.Connect(t, url).QueryRow(`SELECT count(*) FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables); err != nil || tables != 0 {
 		t.Errorf("%d tables, %v; want an untouched database", tables, err)
 	}
-	open(t, url)
+	storetest.Open(t, url)
 	if _, err := store.Open(t.Context(), url, store.Options{}); err != nil {
 		t.Errorf("after the migration: %v", err)
 	}
 }
 
-// TestPostgresNewerSchema opens a schema of the next release: within its window it is used and not changed.
-func TestPostgresNewerSchema(t *testing.T) {
-	url := postgres.Database(t)
-	storetest.RunNewerSchema(t, url, open(t, url), direct(t, url))
-}
-
 func TestPostgresNewerSchemaUntouched(t *testing.T) {
 	url := postgres.Database(t)
-	serving := open(t, url)
-	db := direct(t, url)
-	exec1(t, db, `DROP TABLE api_keys`) // as a newer program may have done
+	serving := storetest.Open(t, url)
+	db := storetest.Connect(t, url)
+	storetest.Exec(t, db, `DROP TABLE api_keys`) // as a newer program may have done
 	newerSchema(t, db)
 	_, err := store.Open(t.Context(), url, store.Options{Migrate: true})
 	if !errors.Is(err, store.ErrNewerSchema) {
@@ -189,8 +114,8 @@ func TestPostgresNewerSchemaUntouched(t *testing.T) {
 // previous release do during a rolling upgrade.
 func TestPostgresEarlierPrograms(t *testing.T) {
 	url := postgres.Database(t)
-	open(t, url)
-	db := direct(t, url)
+	storetest.Open(t, url)
+	db := storetest.Connect(t, url)
 	var oldest int64
 	if err := db.QueryRow(`SELECT oldest_program FROM diga_schema_window WHERE schema_version = $1`, store.Head).Scan(&oldest); err != nil {
 		t.Fatal(err)
@@ -202,26 +127,20 @@ func TestPostgresEarlierPrograms(t *testing.T) {
 	}
 }
 
-func TestPostgresConstraint(t *testing.T) {
-	url := postgres.Database(t)
-	storetest.Create(t, open(t, url), apitype.NewUUID())
-	storetest.RunConstraint(t, direct(t, url))
-}
-
 // TestPostgresURL has the parameters of the URL arrive where they belong.
 func TestPostgresURL(t *testing.T) {
 	plain := postgres.Database(t)
-	url := with(t, plain, "pool_max_conns", "3", "pool_max_conn_lifetime", "1h",
+	url := postgres.With(t, plain, "pool_max_conns", "3", "pool_max_conn_lifetime", "1h",
 		"pool_max_conn_idle_time", "1m", "statement_timeout", "150", "target_session_attrs", "read-write",
 		"application_name", "diga")
-	s := open(t, url)
+	s := storetest.Open(t, url)
 	if stats := s.Stats(); len(stats) != 1 || stats[0].Max != 3 {
 		t.Errorf("stats %+v, want a pool of 3", stats)
 	}
 	key, _ := storetest.Create(t, s, apitype.NewUUID())
 
 	// A lock makes the delete hang until the server's own timeout ends it.
-	tx, err := direct(t, plain).Begin()
+	tx, err := storetest.Connect(t, plain).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +157,7 @@ func TestPostgresURL(t *testing.T) {
 // TestPostgresMigrationTimeout gives statements less time than a migration waits for its turn.
 func TestPostgresMigrationTimeout(t *testing.T) {
 	url := postgres.Database(t)
-	lock, err := direct(t, url).Conn(t.Context())
+	lock, err := storetest.Connect(t, url).Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,13 +172,13 @@ func TestPostgresMigrationTimeout(t *testing.T) {
 	}
 	opened := make(chan error, 1)
 	go func() {
-		s, err := store.Open(t.Context(), with(t, url, "statement_timeout", "50"), store.Options{Migrate: true})
+		s, err := store.Open(t.Context(), postgres.With(t, url, "statement_timeout", "50"), store.Options{Migrate: true})
 		if err == nil {
 			err = s.Close()
 		}
 		opened <- err
 	}()
-	db := direct(t, url)
+	db := storetest.Connect(t, url)
 	for waited := false; !waited; { // for longer than the timeout
 		err := db.QueryRowContext(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) `+
 			`WHERE locktype = 'advisory' AND NOT granted AND query_start < clock_timestamp() - interval '200 ms' `+
@@ -284,10 +203,10 @@ func TestPostgresMigrationTimeout(t *testing.T) {
 // and may be tried again.
 func TestPostgresOpenEnds(t *testing.T) {
 	url := postgres.Database(t)
-	if err := open(t, url).Close(); err != nil {
+	if err := storetest.Open(t, url).Close(); err != nil {
 		t.Fatal(err)
 	}
-	tx, err := direct(t, url).Begin()
+	tx, err := storetest.Connect(t, url).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,15 +219,15 @@ func TestPostgresOpenEnds(t *testing.T) {
 		t.Errorf("open: %v, want one sentence", err)
 	}
 	tx.Rollback()
-	open(t, url)
+	storetest.Open(t, url)
 }
 
 // TestPostgresDeadline has a lock make every statement hang: each ends with its context, and nothing is deleted.
 func TestPostgresDeadline(t *testing.T) {
 	url := postgres.Database(t)
-	s := open(t, with(t, url, "pool_max_conns", "2"))
+	s := storetest.Open(t, postgres.With(t, url, "pool_max_conns", "2"))
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
-	tx, err := direct(t, url).Begin()
+	tx, err := storetest.Connect(t, url).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,9 +269,9 @@ func TestPostgresDeadline(t *testing.T) {
 // they leave the pool, and new ones go where writing is possible.
 func TestPostgresFailover(t *testing.T) {
 	url := postgres.Database(t)
-	s := open(t, with(t, url, "pool_max_conns", "4", "target_session_attrs", "any"))
+	s := storetest.Open(t, postgres.With(t, url, "pool_max_conns", "4", "target_session_attrs", "any"))
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
-	db := direct(t, url)
+	db := storetest.Connect(t, url)
 	var database string
 	if err := db.QueryRow(`SELECT current_database()`).Scan(&database); err != nil {
 		t.Fatal(err)
@@ -368,8 +287,8 @@ func TestPostgresFailover(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	exec1(t, db, `ALTER DATABASE "`+database+`" SET default_transaction_read_only = on`)
-	exec1(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`, database)
+	storetest.Exec(t, db, `ALTER DATABASE "`+database+`" SET default_transaction_read_only = on`)
+	storetest.Exec(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`, database)
 	fill()
 	err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion())
 	if err == nil || errors.Is(err, apikey.ErrNotFound) || !strings.Contains(err.Error(), "25006") {
@@ -379,8 +298,8 @@ func TestPostgresFailover(t *testing.T) {
 		t.Errorf("check: %v, want that it is read-only", err)
 	}
 	fill()
-	exec1(t, db, `SET default_transaction_read_only = off`)
-	exec1(t, db, `ALTER DATABASE "`+database+`" SET default_transaction_read_only = off`)
+	storetest.Exec(t, db, `SET default_transaction_read_only = off`)
+	storetest.Exec(t, db, `ALTER DATABASE "`+database+`" SET default_transaction_read_only = off`)
 	// The connections in the pool are still read-only: one answer says so, and all of them are gone.
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err == nil || errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("delete: %v, want an error", err)
@@ -404,29 +323,29 @@ func TestPostgresHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := with(t, first.URL, "host", "/missing,"+firstURL.Query().Get("host")+","+secondURL.Query().Get("host"))
+	both := postgres.With(t, first.URL, "host", "/missing,"+firstURL.Query().Get("host")+","+secondURL.Query().Get("host"))
 
 	standby := func(server *postgres.Server, readOnly string) {
 		t.Helper()
-		db := direct(t, server.URL)
-		exec1(t, db, `ALTER SYSTEM SET default_transaction_read_only = `+readOnly)
-		exec1(t, db, `SELECT pg_reload_conf()`)
+		db := storetest.Connect(t, server.URL)
+		storetest.Exec(t, db, `ALTER SYSTEM SET default_transaction_read_only = `+readOnly)
+		storetest.Exec(t, db, `SELECT pg_reload_conf()`)
 		for got := ""; got != readOnly; { // by new connections
-			db := direct(t, server.URL)
+			db := storetest.Connect(t, server.URL)
 			if err := db.QueryRowContext(t.Context(), `SHOW default_transaction_read_only`).Scan(&got); err != nil {
 				t.Fatal(err)
 			}
 			db.Close()
 		}
 	}
-	original := open(t, first.URL)
+	original := storetest.Open(t, first.URL)
 	key, secret := storetest.Create(t, original, apitype.NewUUID())
-	if _, err := store.Copy(t.Context(), original, open(t, second.URL), nil); err != nil {
+	if _, err := store.Copy(t.Context(), original, storetest.Open(t, second.URL), nil); err != nil {
 		t.Fatal(err)
 	}
 
 	standby(first, "on")
-	s := open(t, both)
+	s := storetest.Open(t, both)
 	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
 	}
@@ -464,9 +383,9 @@ func TestPostgresHosts(t *testing.T) {
 // TestPostgresTerminated ends every connection behind the pool's back.
 func TestPostgresTerminated(t *testing.T) {
 	url := postgres.Database(t)
-	s := open(t, with(t, url, "pool_max_conns", "8"))
+	s := storetest.Open(t, postgres.With(t, url, "pool_max_conns", "8"))
 	_, secret := storetest.Create(t, s, apitype.NewUUID())
-	db := direct(t, url)
+	db := storetest.Connect(t, url)
 	db.SetMaxOpenConns(1)
 	for range 8 {
 		key, _ := storetest.Create(t, s, apitype.NewUUID())
@@ -475,7 +394,7 @@ func TestPostgresTerminated(t *testing.T) {
 			wg.Go(func() { s.Authenticate(t.Context(), secret.Hash()) })
 		}
 		wg.Wait()
-		exec1(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity `+
+		storetest.Exec(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity `+
 			`WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)
 		// A look-up is repeated on a fresh connection: the restart goes unnoticed, and the pool is clean.
 		if _, err := s.Authenticate(t.Context(), secret.Hash()); err != nil {
@@ -491,7 +410,7 @@ func TestPostgresTerminated(t *testing.T) {
 // afterwards all is as it was acknowledged.
 func TestPostgresRestarted(t *testing.T) {
 	server := postgres.Start(t)
-	s := open(t, server.Database(t))
+	s := storetest.Open(t, server.Database(t))
 	kept, secret := storetest.Create(t, s, apitype.NewUUID())
 	gone, goneSecret := storetest.Create(t, s, apitype.NewUUID())
 	if err := s.Delete(t.Context(), gone.ProjectID, gone.ID, storetest.NewDeletion()); err != nil {
@@ -535,7 +454,7 @@ func TestPostgresRestarted(t *testing.T) {
 // pool, by itself.
 func TestPostgresFrozen(t *testing.T) {
 	server := postgres.Start(t)
-	s := open(t, with(t, server.Database(t), "pool_max_conns", "4"))
+	s := storetest.Open(t, postgres.With(t, server.Database(t), "pool_max_conns", "4"))
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
 	const deadline, patience = 300 * time.Millisecond, 30 * time.Second // without the deadline it would hang for as long as the server
 	hangs := func(name string, call func(context.Context) error) {
@@ -638,9 +557,9 @@ func TestPostgresSecretsInURL(t *testing.T) {
 		{strings.Replace(right, "pa55-w0rd", secret, 1), false, "password authentication failed"},
 		{strings.Replace(right, "diga:pa55-w0rd", "nobody:s3cret", 1), false, `user "nobody"`},
 		{strings.Replace(right, "diga_test_", "missing_", 1), false, "does not exist"},
-		{with(t, right, "sslmode", "require", "password", "s3cret"), false, ""},
-		{with(t, right, "statement_timeout", "soon"), false, "statement_timeout"},
-		{with(t, right, "no_such_setting", "1"), false, "no_such_setting"},
+		{postgres.With(t, right, "sslmode", "require", "password", "s3cret"), false, ""},
+		{postgres.With(t, right, "statement_timeout", "soon"), false, "statement_timeout"},
+		{postgres.With(t, right, "no_such_setting", "1"), false, "no_such_setting"},
 	} {
 		shown := strings.NewReplacer(right, "RIGHT").Replace(test.url)
 		patience := time.Minute

@@ -28,18 +28,18 @@ func TestStandby(t *testing.T) {
 		}
 		return parsed.Query().Get("host")
 	}
-	both := with(t, primary.URL, "host", folder(standby)+","+folder(primary))
+	both := postgres.With(t, primary.URL, "host", folder(standby)+","+folder(primary))
 
-	s := open(t, both) // passes the standby over
+	s := storetest.Open(t, both) // passes the standby over
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
 	last, lastSecret := storetest.Create(t, s, apitype.NewUUID())
 	caughtUp := func() {
 		t.Helper()
 		var position string
-		if err := direct(t, primary.URL).QueryRow(`SELECT pg_current_wal_flush_lsn()`).Scan(&position); err != nil {
+		if err := storetest.Connect(t, primary.URL).QueryRow(`SELECT pg_current_wal_flush_lsn()`).Scan(&position); err != nil {
 			t.Fatal(err)
 		}
-		db := direct(t, standby.URL)
+		db := storetest.Connect(t, standby.URL)
 		process.Eventually(t, func() (caughtUp bool) {
 			if err := db.QueryRow(`SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn`, position).Scan(&caughtUp); err != nil {
 				t.Fatal(err)
@@ -48,7 +48,7 @@ func TestStandby(t *testing.T) {
 		})
 	}
 	caughtUp()
-	exec1(t, direct(t, standby.URL), `SELECT pg_wal_replay_pause()`)
+	storetest.Exec(t, storetest.Connect(t, standby.URL), `SELECT pg_wal_replay_pause()`)
 	if err := s.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestStandby(t *testing.T) {
 	for _, attributes := range []string{"", "any", "read-write", "primary", "prefer-standby", "standby", "read-only"} {
 		url := standby.URL
 		if attributes != "" {
-			url = with(t, url, "target_session_attrs", attributes)
+			url = postgres.With(t, url, "target_session_attrs", attributes)
 		}
 		for _, migrate := range []bool{false, true} {
 			got, err := store.Open(t.Context(), url, store.Options{Migrate: migrate})
@@ -70,7 +70,7 @@ func TestStandby(t *testing.T) {
 		}
 	}
 	for _, attributes := range []string{"any", "read-write", "primary", "prefer-standby"} {
-		s := open(t, with(t, both, "target_session_attrs", attributes))
+		s := storetest.Open(t, postgres.With(t, both, "target_session_attrs", attributes))
 		if _, err := s.Authenticate(t.Context(), secret.Hash()); !errors.Is(err, apikey.ErrNotFound) {
 			t.Errorf("target_session_attrs %s: %v, want ErrNotFound from the primary", attributes, err)
 		}
@@ -82,20 +82,20 @@ func TestStandby(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if copied, err := store.Copy(t.Context(), reader, open(t, postgres.Database(t)), nil); err != nil || copied.Keys != 2 {
+	if copied, err := store.Copy(t.Context(), reader, storetest.Open(t, postgres.Database(t)), nil); err != nil || copied.Keys != 2 {
 		t.Errorf("copied %+v, %v; want both keys", copied, err)
 	}
 	if err := reader.CheckWritable(t.Context()); err == nil {
 		t.Error("a standby is reported as writable")
 	}
 
-	exec1(t, direct(t, standby.URL), `SELECT pg_wal_replay_resume()`)
+	storetest.Exec(t, storetest.Connect(t, standby.URL), `SELECT pg_wal_replay_resume()`)
 	caughtUp()
 	primary.Kill(t)
 	if _, err := s.Authenticate(t.Context(), lastSecret.Hash()); err == nil || errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("authenticate between the crash and the promotion: %v, want an error", err)
 	}
-	exec1(t, direct(t, standby.URL), `SELECT pg_promote()`)
+	storetest.Exec(t, storetest.Connect(t, standby.URL), `SELECT pg_promote()`)
 	if err := s.Delete(t.Context(), last.ProjectID, last.ID, storetest.NewDeletion()); err != nil {
 		t.Errorf("delete after the promotion: %v", err)
 	}

@@ -18,7 +18,7 @@ import (
 // TestBackup backs a store up while keys are deleted from it, one after the other: a copy that knows of a delete knows
 // of all before it.
 func TestBackup(t *testing.T) {
-	s := open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
+	s := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
 	const keys = 300
 	project := apitype.NewUUID()
 	var ids []apitype.UUID
@@ -58,7 +58,7 @@ func TestBackup(t *testing.T) {
 			t.Errorf("beside the copy lies something else: %v", entries)
 		}
 
-		restored := open(t, "sqlite:"+file)
+		restored := storetest.Open(t, "sqlite:"+file)
 		deleted := map[apitype.UUID]bool{}
 		for key, err := range restored.List(t.Context(), store.Filter{Deleted: true}) {
 			if err != nil {
@@ -90,7 +90,7 @@ func TestBackup(t *testing.T) {
 }
 
 func TestBackupRefused(t *testing.T) {
-	s := open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
+	s := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "diga.db"))
 	folder := t.TempDir()
 	existing := filepath.Join(folder, "existing")
 	if err := os.WriteFile(existing, []byte("precious"), 0o600); err != nil {

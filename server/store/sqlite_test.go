@@ -66,31 +66,18 @@ func openElsewhere(t *testing.T, url string, environment ...string) string {
 // raw opens the file past the store.
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { db.Close() })
-	return db
-}
-
-func exec1(t *testing.T, db *sql.DB, statement string, args ...any) {
-	t.Helper()
-	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
+	return storetest.Connect(t, "sqlite:"+path)
 }
 
 func newerSchema(t *testing.T, db *sql.DB) {
 	t.Helper()
-	exec1(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, $2)`, store.Head+1, true)
+	storetest.Exec(t, db, `INSERT INTO diga_schema_version (version_id, is_applied) VALUES ($1, $2)`, store.Head+1, true)
 }
 
 func TestSQLiteNewFile(t *testing.T) {
 	for _, name := range []string{"diga.db", "with space.db", "a?mode=memory", "#1.db", "100%41.db", "ünï鍵.db", "a&b=c;d'\".db"} {
 		path := filepath.Join(t.TempDir(), name)
-		s := open(t, "sqlite:"+path)
+		s := storetest.Open(t, "sqlite:"+path)
 		storetest.Create(t, s, apitype.NewUUID())
 		info, err := os.Stat(path)
 		if err != nil {
@@ -112,7 +99,7 @@ func TestSQLiteNewFile(t *testing.T) {
 
 func TestSQLiteRelativePath(t *testing.T) {
 	t.Chdir(t.TempDir())
-	s := open(t, "sqlite:diga.db")
+	s := storetest.Open(t, "sqlite:diga.db")
 	if _, err := os.Stat("diga.db"); err != nil {
 		t.Error(err)
 	}
@@ -233,7 +220,7 @@ func TestSQLiteRefused(t *testing.T) {
 		{
 			name: "another program's database",
 			prepare: func(t *testing.T, path string) {
-				exec1(t, raw(t, path), `CREATE TABLE cookies (name TEXT)`)
+				storetest.Exec(t, raw(t, path), `CREATE TABLE cookies (name TEXT)`)
 			},
 			options: store.Options{Migrate: true},
 			want:    "it contains the tables of another program",
@@ -343,7 +330,7 @@ func TestSQLiteNotWritable(t *testing.T) {
 			defer os.RemoveAll(folder)
 			path := filepath.Join(folder, "diga.db")
 			if test.create {
-				s := open(t, "sqlite:"+path)
+				s := storetest.Open(t, "sqlite:"+path)
 				storetest.Create(t, s, apitype.NewUUID())
 				if err := errors.Join(s.Close(), os.Chmod(path, test.file)); err != nil {
 					t.Fatal(err)
@@ -366,7 +353,7 @@ func TestSQLiteNotWritable(t *testing.T) {
 func TestSQLiteKilled(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "diga.db")
-	running := open(t, "sqlite:"+path)
+	running := storetest.Open(t, "sqlite:"+path)
 	key, _ := storetest.Create(t, running, apitype.NewUUID())
 	kept, secret := storetest.Create(t, running, apitype.NewUUID())
 	if err := running.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); err != nil {
@@ -379,20 +366,13 @@ func TestSQLiteKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := open(t, "sqlite:"+left)
+	again := storetest.Open(t, "sqlite:"+left)
 	if err := again.Delete(t.Context(), key.ProjectID, key.ID, storetest.NewDeletion()); !errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("delete of the deleted key: %v, want ErrNotFound", err)
 	}
 	if got, err := again.Authenticate(t.Context(), secret.Hash()); err != nil || got.ID != kept.ID {
 		t.Errorf("authenticate: %v, %v", got, err)
 	}
-}
-
-// TestSQLiteNewerSchema opens a schema of the next release: within its window it is used and not changed.
-func TestSQLiteNewerSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "diga.db")
-	serving := open(t, "sqlite:"+path)
-	storetest.RunNewerSchema(t, "sqlite:"+path, serving, raw(t, path))
 }
 
 func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
@@ -407,7 +387,7 @@ func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
 	}
 	wg.Wait()
 	storetest.CheckMigratedOnce(t, raw(t, strings.TrimPrefix(url, "sqlite:")))
-	if err := open(t, url).CheckSchema(t.Context()); err != nil {
+	if err := storetest.Open(t, url).CheckSchema(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -415,10 +395,10 @@ func TestSQLiteManyProcessesOnANewFile(t *testing.T) {
 // TestSQLiteLocked has another connection hold the write lock: the caller gets an error in time, and nothing is deleted.
 func TestSQLiteLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "diga.db")
-	s := open(t, "sqlite:"+path)
+	s := storetest.Open(t, "sqlite:"+path)
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
 	other := raw(t, path)
-	exec1(t, other, `BEGIN IMMEDIATE`)
+	storetest.Exec(t, other, `BEGIN IMMEDIATE`)
 
 	// A short deadline ends the wait for the lock. With a long one the store itself gives up.
 	for deadline, byDeadline := range map[time.Duration]bool{100 * time.Millisecond: true, time.Minute: false} {
@@ -446,7 +426,7 @@ func TestSQLiteLocked(t *testing.T) {
 		t.Errorf("a server cannot start while the lock is held: %v", err)
 	}
 
-	exec1(t, other, `ROLLBACK`)
+	storetest.Exec(t, other, `ROLLBACK`)
 	if err := s.CheckWritable(t.Context()); err != nil {
 		t.Errorf("check after the lock is gone: %v", err)
 	}
@@ -467,7 +447,7 @@ func TestSQLiteFull(t *testing.T) {
 		return
 	}
 	path := filepath.Join(t.TempDir(), "diga.db")
-	s := open(t, "sqlite:"+path)
+	s := storetest.Open(t, "sqlite:"+path)
 	key, secret := storetest.Create(t, s, apitype.NewUUID())
 	info, err := os.Stat(path + "-wal")
 	if err != nil {
@@ -504,7 +484,7 @@ func TestSQLiteReplaced(t *testing.T) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		t.Run("diga.db"+suffix, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "diga.db")
-			s := open(t, "sqlite:"+path)
+			s := storetest.Open(t, "sqlite:"+path)
 			key, _ := storetest.Create(t, s, apitype.NewUUID())
 			if err := s.CheckWritable(t.Context()); err != nil {
 				t.Fatal(err)
@@ -540,7 +520,7 @@ func TestSQLiteReplaced(t *testing.T) {
 
 // TestSQLiteReadOnly opens files for reading: neither they nor their folder change.
 func TestSQLiteReadOnly(t *testing.T) {
-	running := open(t, sqlite(t))
+	running := storetest.Open(t, sqlite(t))
 	key, secret := storetest.Create(t, running, apitype.NewUUID())
 	source := strings.TrimPrefix(running.String(), "sqlite:")
 	link := func(t *testing.T, path string, suffixes ...string) { // what a process that is killed leaves behind
@@ -562,14 +542,14 @@ func TestSQLiteReadOnly(t *testing.T) {
 		},
 		"stopped": func(t *testing.T, path string) {
 			link(t, path, "", "-wal")
-			if err := open(t, "sqlite:"+path).Close(); err != nil {
+			if err := storetest.Open(t, "sqlite:"+path).Close(); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"killed": func(t *testing.T, path string) { link(t, path, "", "-wal", "-shm") },
 		"running": func(t *testing.T, path string) {
 			link(t, path, "", "-wal")
-			open(t, "sqlite:"+path)
+			storetest.Open(t, "sqlite:"+path)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -633,7 +613,7 @@ func TestSQLiteReadOnlyUnprivileged(t *testing.T) {
 			}
 			defer os.RemoveAll(folder)
 			path := filepath.Join(folder, "diga.db")
-			s := open(t, "sqlite:"+path)
+			s := storetest.Open(t, "sqlite:"+path)
 			storetest.Create(t, s, apitype.NewUUID())
 			if err := errors.Join(s.Close(), os.Chmod(path, modes.file), os.Chmod(folder, modes.folder)); err != nil {
 				t.Fatal(err)
@@ -652,12 +632,6 @@ func TestSQLiteReadOnlyUnprivileged(t *testing.T) {
 }
 
 // TestSQLiteConstraint tries what no statement of the store does: a delete that is half done.
-func TestSQLiteConstraint(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "diga.db")
-	storetest.Create(t, open(t, "sqlite:"+path), apitype.NewUUID())
-	storetest.RunConstraint(t, raw(t, path))
-}
-
 func TestURL(t *testing.T) {
 	for _, url := range []string{"", "diga.db", "sqlite", "sqlite:", "sqlite::memory:", "sqlite://diga.db", "sqlite:a\x00b",
 		"mysql://diga:s3cret@db/diga", "postgres", "postgres:", "SQLITE:x", " sqlite:x", "s3cret"} {

@@ -120,6 +120,21 @@ func (s *Server) Kill(t testing.TB) {
 	s.signal(t, syscall.SIGQUIT)
 }
 
+// With adds parameters to a URL.
+func With(t testing.TB, text string, parameters ...string) string {
+	t.Helper()
+	parsed, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := parsed.Query()
+	for i := 0; i < len(parameters); i += 2 {
+		query.Set(parameters[i], parameters[i+1])
+	}
+	parsed.RawQuery = query.Encode()
+	return parsed.String()
+}
+
 // PIDs returns the process ids that query selects.
 func PIDs(t testing.TB, db interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

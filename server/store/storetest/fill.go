@@ -1,37 +1,25 @@
 package storetest
 
-import (
-	"database/sql"
-	"strings"
-	"testing"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
-)
+import "testing"
 
 // Fill adds n live keys of random projects to the store at url, which must be migrated, in one statement of the engine.
 // Their secrets are unknown.
 func Fill(t testing.TB, url string, n int) {
 	t.Helper()
 	const columns = `INSERT INTO api_keys (id, project_id, creator_id, name, last_four_digits, created_at, secret_hash) `
-	driver, source := "pgx", url
 	query := columns + `SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'filled', 'abcd', i, ` +
 		`sha256(gen_random_uuid()::text::bytea) FROM generate_series(1, $1) AS i`
-	if path, found := strings.CutPrefix(url, "sqlite:"); found {
+	if engineOf(url) == "sqlite" {
 		const id = `lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-4' || ` +
 			`substr(lower(hex(randomblob(2))), 2) || '-8' || substr(lower(hex(randomblob(2))), 2) || '-' || ` +
 			`lower(hex(randomblob(6)))`
-		driver, source = "sqlite", path
 		query = columns + `WITH RECURSIVE count (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM count WHERE i < $1) ` +
 			`SELECT ` + id + `, ` + id + `, ` + id + `, 'filled', 'abcd', i, randomblob(32) FROM count`
 	}
-	db := connect(t, driver, source)
-	if _, err := db.ExecContext(t.Context(), query, n); err != nil {
-		t.Fatal(err)
-	}
-	if driver == "pgx" {
-		if _, err := db.ExecContext(t.Context(), `VACUUM ANALYZE api_keys`); err != nil {
-			t.Fatal(err)
-		}
+	db := Connect(t, url)
+	Exec(t, db, query, n)
+	if engineOf(url) == "postgres" {
+		Exec(t, db, `VACUUM ANALYZE api_keys`)
 	}
 }
 
@@ -39,23 +27,7 @@ func Fill(t testing.TB, url string, n int) {
 func FillTombstones(t testing.TB, url string, n int) {
 	t.Helper()
 	Fill(t, url, n)
-	driver, source := "pgx", url
-	if path, found := strings.CutPrefix(url, "sqlite:"); found {
-		driver, source = "sqlite", path
-	}
 	const query = `UPDATE api_keys SET deleted_at = created_at, deleted_by = id, deleted_request_id = 'filled', ` +
 		`deleted_fingerprint = substr(secret_hash, 1, 8), secret_hash = NULL WHERE deleted_at IS NULL`
-	if _, err := connect(t, driver, source).ExecContext(t.Context(), query); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func connect(t testing.TB, driver, source string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	Exec(t, Connect(t, url), query)
 }

@@ -13,25 +13,8 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// RunOperator tests what operators do at the database. Each call of open returns an empty store and its URL.
-func RunOperator(t *testing.T, open func(t *testing.T) (*store.Store, string)) {
-	for _, test := range []struct {
-		name string
-		run  func(t *testing.T, s *store.Store, url string)
-	}{
-		{"get", testGet},
-		{"rotate", testRotate},
-		{"purge", testPurge},
-		{"an interrupted purge has whole batches", testPurgeInterrupted},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			s, url := open(t)
-			test.run(t, s, url)
-		})
-	}
-}
-
-func testGet(t *testing.T, s *store.Store, _ string) {
+func testGet(t *testing.T, url string) {
+	s := Open(t, url)
 	key, _ := Create(t, s, apitype.NewUUID())
 	Create(t, s, key.ProjectID)
 	got, err := s.Get(t.Context(), key.ID)
@@ -55,7 +38,8 @@ func testGet(t *testing.T, s *store.Store, _ string) {
 	}
 }
 
-func testRotate(t *testing.T, s *store.Store, _ string) {
+func testRotate(t *testing.T, url string) {
+	s := Open(t, url)
 	key, old := Create(t, s, apitype.NewUUID())
 	other, otherSecret := Create(t, s, key.ProjectID)
 	fresh := apikey.NewSecret()
@@ -100,7 +84,8 @@ func testRotate(t *testing.T, s *store.Store, _ string) {
 	}
 }
 
-func testPurge(t *testing.T, s *store.Store, _ string) {
+func testPurge(t *testing.T, url string) {
+	s := Open(t, url)
 	limit := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	project := apitype.NewUUID()
 	kept := make(map[apitype.UUID]bool)
@@ -151,7 +136,8 @@ func testPurge(t *testing.T, s *store.Store, _ string) {
 }
 
 // testPurgeInterrupted ends a purge after its second batch of 200 rows.
-func testPurgeInterrupted(t *testing.T, s *store.Store, url string) {
+func testPurgeInterrupted(t *testing.T, url string) {
+	s := Open(t, url)
 	const rows = 3500
 	FillTombstones(t, url, rows)
 	ctx, cancel := context.WithCancel(t.Context())

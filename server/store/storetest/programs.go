@@ -113,9 +113,10 @@ func (s Statement) run(ctx context.Context, tx *sql.Tx) (count int64, err error)
 	return count, rows.Err()
 }
 
-// RunPlans checks that the lookups of each request use an index in the store at url, which db is a connection to.
-func RunPlans(t *testing.T, engine, url string, db *sql.DB) {
-	t.Helper()
+// testPlans checks that the lookups of each request use an index.
+func testPlans(t *testing.T, url string) {
+	Open(t, url)
+	engine, db := engineOf(url), Connect(t, url)
 	FillTombstones(t, url, 10_000)
 	Fill(t, url, 10_000)
 	explain, scan := `EXPLAIN QUERY PLAN `, "SCAN api_keys"
