@@ -107,14 +107,13 @@ type reader struct {
 	failed   bool
 	quiet    bool // while a copy is visited, of which the original was reported
 
-	refs         []*node // objects with a $ref, in the order of the document
-	requirements []*node // of security
-	schemas      []*node
-	ignored      map[unknownKeyword]*ignoredKeyword
-	base         *resource        // of the schema that is visited
-	ids          map[string]*node // schemas by their URI, which is that of their $id or ends with their anchor
-	named        map[*node]string // names of components
-	inlined      int              // schemas that inlineBase copied
+	refs    []*node // objects with a $ref, in the order of the document
+	schemas []*node
+	ignored map[unknownKeyword]*ignoredKeyword
+	base    *resource        // of the schema that is visited
+	ids     map[string]*node // schemas by their URI, which is that of their $id or ends with their anchor
+	named   map[*node]string // names of components
+	inlined int              // schemas that inlineBase copied
 }
 
 type placed struct {

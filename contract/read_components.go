@@ -31,10 +31,8 @@ func (r *reader) nameComponents() {
 			if badName.MatchString(entry.name) {
 				r.warn(section, entry.name, "component-name",
 					"the name %q has other characters than letters, digits, dots, hyphens and underscores", entry.name)
-				name := free(taken, m.name, strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_"))
-				section.rename(i, name)
-				if m.name == "securitySchemes" {
-					r.renameScheme(entry.name, name)
+				if m.name != "securitySchemes" { // requirements use the published name, and so does Options.Authenticate
+					section.rename(i, free(taken, m.name, strings.Trim(badName.ReplaceAllString(entry.name, "_"), "_")))
 				}
 			}
 			if ok {

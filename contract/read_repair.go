@@ -187,20 +187,10 @@ func (r *reader) repairSecurity(o *node) {
 	}
 	for _, item := range o.list("security") {
 		requirement := item.(*node)
-		r.requirements = append(r.requirements, requirement)
 		for _, m := range requirement.members {
 			if schemes == nil || schemes.object(m.name) == nil {
 				r.err(requirement, m.name, "security", "the security scheme %q is not defined", m.name)
 			}
-		}
-	}
-}
-
-// renameScheme renames a security scheme in the requirements, which name it without a reference.
-func (r *reader) renameScheme(from, to string) {
-	for _, requirement := range r.requirements {
-		if i := requirement.find(from); i >= 0 {
-			requirement.rename(i, to)
 		}
 	}
 }

@@ -291,8 +291,8 @@ func TestRequiredInOneDirection(t *testing.T) {
 	}
 }
 
-// A security requirement names its scheme without a reference, and has to be renamed with it.
-func TestSchemeRenamed(t *testing.T) {
+// TestSchemeName says that a scheme keeps its published name, whatever the characters: Authenticate compares it.
+func TestSchemeName(t *testing.T) {
 	doc := document("3.1.0", `{"/":{"get":{"security":[{"API Key":[]}],"responses":{"204":{"description":""},`+errorAnswers+`}}}}`,
 		`"security":[{"API Key":[]}],"components":{"securitySchemes":{"API Key":{"type":"http","scheme":"bearer"}}}`)
 	met := ""
@@ -300,7 +300,7 @@ func TestSchemeRenamed(t *testing.T) {
 		met = input.Scheme.Name
 		return nil
 	}}, noContent)
-	if w := s.do(request("GET", "/", "")); w.Code != 204 || met != "API_Key" {
+	if w := s.do(request("GET", "/", "")); w.Code != 204 || met != "API Key" {
 		t.Errorf("%d, scheme %q", w.Code, met)
 	}
 }
