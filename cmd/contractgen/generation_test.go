@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -424,6 +425,26 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := os.Stat("gen"); err == nil {
 		t.Error("something was written")
+	}
+}
+
+// TestRepeatedWarnings says that a warning is printed for five places and counted for the others, and each error is printed.
+func TestRepeatedWarnings(t *testing.T) {
+	t.Parallel()
+	var paths []string
+	for i := range 8 {
+		paths = append(paths, fmt.Sprintf(`"/%d": {"get": {"responses": {"200": {"$ref": "#/nowhere"}}}}`, i))
+	}
+	document := `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {` + strings.Join(paths, ",") + `}}`
+	var stderr strings.Builder
+	if _, err := read("d", []byte(document), &stderr); err == nil {
+		t.Error("read() reports no error")
+	}
+	if n := strings.Count(stderr.String(), "leads to nothing"); n != 8 {
+		t.Errorf("%d errors are printed, want 8", n)
+	}
+	if n := strings.Count(stderr.String(), "no operationId"); n != 5 || !strings.Contains(stderr.String(), "(and in 3 more places)") {
+		t.Errorf("%d warnings are printed, want 5 that count 3 more:\n%s", n, stderr.String())
 	}
 }
 

@@ -77,11 +77,30 @@ func run(ctx context.Context, arguments []string, stderr io.Writer) (err error) 
 	return write(targets)
 }
 
+// mostPlaces is how many places of the same warning are printed. Exporters repeat a fault in every operation, and hundreds
+// of equal lines would hide the others.
+const mostPlaces = 5
+
 // read reads the document and prints all that is wrong with it.
 func read(document string, published []byte, stderr io.Writer) (*contract.Document, error) {
 	d, findings := contract.Read(published)
-	for _, finding := range findings {
-		fmt.Fprintf(stderr, "%s%s: %s\n", document, finding, finding.Severity)
+	type text struct{ rule, message string }
+	total, printed := make(map[text]int), make(map[text]int)
+	for _, f := range findings {
+		total[text{f.Rule, f.Message}]++
+	}
+	for _, f := range findings {
+		key := text{f.Rule, f.Message}
+		printed[key]++
+		more := total[key] - mostPlaces
+		switch {
+		case f.Severity == contract.Error || more <= 0 || printed[key] < mostPlaces:
+		case printed[key] == mostPlaces:
+			f.Message += fmt.Sprintf(" (and in %d more places)", more)
+		default:
+			continue
+		}
+		fmt.Fprintf(stderr, "%s%s: %s\n", document, f, f.Severity)
 	}
 	if d == nil {
 		return nil, fmt.Errorf("%s has errors, so nothing was written", document)
