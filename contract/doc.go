@@ -77,6 +77,9 @@
 //   - not, of a parameter: it is obeyed. Stock rejects the parameter.
 //   - paths like /jobs/{id}:cancel: they are served. Stock's routers, and echo, take the whole segment for the parameter.
 //   - large bodies: Options.MaxBodyBytes limits them.
+//   - forms: properties with alternatives, such as anyOf with null, are decoded by type, a part that is not declared is text,
+//     and a file may have any media type. Stock takes the first for null, and rejects the others.
+//   - bodies without a decoder: they are strings, if the schema permits one. Stock rejects them.
 //   - HEAD: status and headers of the response are validated. Stock validates nothing.
 //   - redirects: 301, 304, 307 and 308 have to be declared, like any other status.
 //   - bodies that are not JSON: those of responses are sent without validation, so that streams and downloads work.

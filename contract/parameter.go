@@ -321,17 +321,10 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 			}
 		}()
 	}
-	decoding := *p.decoding
 	text, found := p.text(s)
-	if text != "" {
-		decoding.Required = true // or kin-openapi takes a value that no alternative decodes for a missing one
-	}
-	err := guard(func() error { return openapi3filter.ValidateParameter(s.request.Context(), &input, &decoding) })
+	value, err := p.decodeValue(&input, text != "")
 	if err == nil {
-		return nil, nil
-	}
-	if refusal, ok := errors.AsType[*openapi3.SchemaError](err); ok {
-		return refusal.Value, nil
+		return value, nil
 	}
 	if errors.Is(err, openapi3filter.ErrInvalidRequired) {
 		return nil, p.missing()
@@ -345,6 +338,19 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 		return nil, p.missing() // none of the alternatives decodes it
 	}
 	return nil, []Violation{undecodable(p.in, p.name, "Input should be of the declared type", err)}
+}
+
+// decodeValue has kin-openapi decode the value that input has for the parameter. It is nil if there is none.
+func (p *parameter) decodeValue(input *openapi3filter.RequestValidationInput, sent bool) (any, error) {
+	decoding := *p.decoding
+	if sent {
+		decoding.Required = true // or kin-openapi takes a value that no alternative decodes for a missing one
+	}
+	err := guard(func() error { return openapi3filter.ValidateParameter(input.Request.Context(), input, &decoding) })
+	if refusal, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		return refusal.Value, nil
+	}
+	return nil, err
 }
 
 // guard turns a panic of a decoder of kin-openapi into an error. At least one input makes a decoder panic:

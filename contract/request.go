@@ -25,16 +25,18 @@ type content struct {
 	declared openapi3.Content
 	schemas  map[*openapi3.MediaType]*schema
 	json     map[string]*schema // of the JSON media types, by exact name
+	forms    map[*openapi3.MediaType]*form
 }
 
 func (c *compiler) content(pointer string, declared openapi3.Content) (content, error) {
-	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema), json: make(map[string]*schema)}
+	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema), json: make(map[string]*schema), forms: make(map[*openapi3.MediaType]*form)}
 	for mime, media := range declared {
 		s, err := c.mediaSchema(pointer+"/content/"+escapeToken(mime), media)
 		if err != nil {
 			return found, err
 		}
 		found.schemas[media] = s
+		found.forms[media] = newForm(mediaType(mime), media)
 		if s != nil && mime == mediaType(mime) && isJSON(mime, media) {
 			found.json[mime] = s
 		}
@@ -124,6 +126,13 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 		r.Body = &validatedBody{replayedBody: replayed, data: data}
 		return declared.validate(data, "body", ""), nil
 	}
+	if f := o.body.content.forms[media]; f != nil && isForm(mediaType(contentType)) {
+		value, violations := f.decode(data, r.Header)
+		if len(violations) > 0 {
+			return violations, nil
+		}
+		return declared.validateValue(value, "body", ""), nil
+	}
 	value, err := decodeBody(data, r.Header, media)
 	if err != nil {
 		return []Violation{undecodable("body", "", "Input should be of the declared media type", err)}, nil
@@ -192,12 +201,23 @@ func isJSON(contentType string, media *openapi3.MediaType) bool {
 	if isBinary(media) {
 		return false
 	}
-	mime := mediaType(contentType)
+	return isJSONType(mediaType(contentType))
+}
+
+func isJSONType(mime string) bool {
 	return mime == "application/json" || strings.HasSuffix(mime, "+json")
 }
 
 func isBinary(media *openapi3.MediaType) bool {
 	return media.Schema != nil && media.Schema.Value.Type.Is(openapi3.TypeString) && media.Schema.Value.Format == "binary"
+}
+
+// isText reports whether a body may be a string, which needs no decoder.
+func isText(media *openapi3.MediaType) (text bool) {
+	visitParts(media.Schema, func(s *openapi3.Schema) {
+		text = text || isUntyped(s) || slices.Contains(s.Type.Slice(), openapi3.TypeString)
+	})
+	return text
 }
 
 // mediaType returns contentType without its parameters, in lower case.
@@ -211,11 +231,11 @@ var errNoDecoder = errors.New("no decoder for the media type")
 // decodeBody decodes a body that is not JSON with kin-openapi's decoder for it.
 func decodeBody(data []byte, header http.Header, media *openapi3.MediaType) (any, error) {
 	decoder := openapi3filter.RegisteredBodyDecoder(mediaType(header.Get("Content-Type")))
-	if isBinary(media) {
-		decoder = openapi3filter.FileBodyDecoder
-	}
 	if decoder == nil {
 		decoder = openapi3filter.RegisteredBodyDecoder("*/*")
+	}
+	if isBinary(media) || decoder == nil && isText(media) {
+		decoder = openapi3filter.FileBodyDecoder
 	}
 	if decoder == nil {
 		return nil, errNoDecoder

@@ -93,10 +93,11 @@ func TestBody(t *testing.T) {
 		{"reference", "/ref", `{}`, "application/json", []string{"body /name required"}},
 		{"form", "/form", `n=9&l=a&l=b`, "application/x-www-form-urlencoded", nil},
 		{"form, wrong", "/form", `l=a&l=b&l=c`, "application/x-www-form-urlencoded", []string{"body /n required", "body /l maxItems"}},
-		{"form broken", "/form", `n=x`, "application/x-www-form-urlencoded", []string{"body decode"}},
+		{"form broken", "/form", `n=x`, "application/x-www-form-urlencoded", []string{"body /n decode"}},
+		{"form malformed", "/form", `n=%zz`, "application/x-www-form-urlencoded", []string{"body decode"}},
 		{"multipart", "/multipart", right, boundary, nil},
 		{"multipart, wrong", "/multipart", wrong, wrongBoundary, []string{"body /file required", "body /n maximum", "body /meta/a type"}},
-		{"multipart broken", "/multipart", broken, brokenBoundary, []string{"body decode"}},
+		{"multipart broken", "/multipart", broken, brokenBoundary, []string{"body /meta decode"}},
 		{"multipart without boundary", "/multipart", right, "multipart/form-data", []string{"body decode"}},
 		{"text", "/text", "abc", "text/plain; charset=utf-8", nil},
 		{"text, wrong", "/text", "abcd", "text/plain", []string{"body maxLength"}},
@@ -104,7 +105,8 @@ func TestBody(t *testing.T) {
 		{"binary without schema", "/binary", "\x89PNG", "image/png", nil},
 		{"any", "/any", "abc", "text/plain", nil},
 		{"any JSON", "/any", `"abcd"`, "application/json", []string{"body maxLength"}},
-		{"any without decoder", "/any", "abc", "video/mp4", []string{"body decode"}},
+		{"any without decoder", "/any", "abc", "video/mp4", nil},
+		{"any without decoder, wrong", "/any", "abcd", "video/mp4", []string{"body maxLength"}},
 		{"none declared", "/none", "anything", "text/html", nil},
 	} {
 		for _, version := range []string{"3.0.3", "3.1.0"} {
@@ -123,6 +125,70 @@ func TestBody(t *testing.T) {
 				expect(t, s.requestViolations(t), test.want...)
 			})
 		}
+	}
+}
+
+// TestForm has forms as FastAPI declares them, with alternatives and contentMediaType, and what clients add to them.
+func TestForm(t *testing.T) {
+	const file = `{"type":"string","contentMediaType":"application/octet-stream"}`
+	body := func(schema, more string) string {
+		return `{"requestBody":{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":` + schema + `},"multipart/form-data":{"schema":` + schema + more + `}}},
+			"responses":{"204":{"description":""},` + errorAnswers + `}}`
+	}
+	s := newService(t, document("3.1.0", `{"/":{"post":`+body(`{"$ref":"#/components/schemas/Form"}`, `,"encoding":{"png":{"contentType":"image/png"}}`)+`,
+		"put":`+body(`{"anyOf":[{"type":"object","required":["a"],"properties":{"a":{"type":"integer"}}},{"type":"object","required":["b"],
+			"properties":{"b":{"type":"boolean"}}}],"unevaluatedProperties":false}`, "")+`}}`,
+		`"components":{"schemas":{"Form":{"type":"object","properties":{"file":`+file+`,"files":{"anyOf":[{"type":"array","items":`+file+`},{"type":"null"}]},"png":`+file+`,
+			"n":{"anyOf":[{"type":"integer","maximum":9},{"type":"null"}]},"either":{"anyOf":[{"type":"integer"},{"enum":["a"]}]},
+			"list":{"anyOf":[{"type":"array","maxItems":2,"items":{"anyOf":[{"type":"integer"},{"type":"boolean"}]}},{"type":"null"}]},
+			"object":{"type":"object","required":["x"]},"objects":{"type":"array","items":{"type":"object","required":["x"]}},
+			"text":{"type":"string"},"tree":{"$ref":"#/components/schemas/Tree"}}},
+			"Tree":{"anyOf":[{"type":"array","items":{"$ref":"#/components/schemas/Tree"}},{"type":"integer"}]}}}`), contract.Options{}, noContent)
+	part := func(disposition, contentType, content string) string {
+		if contentType != "" {
+			contentType = "\r\nContent-Type: " + contentType
+		}
+		return "--x\r\nContent-Disposition: form-data; " + disposition + contentType + "\r\n\r\n" + content + "\r\n"
+	}
+	for _, test := range []struct {
+		method, body string // urlencoded, or parts
+		want         []string
+	}{
+		{"POST", "n=9&either=a&list=1&list=true&other=1&tree=1", nil},
+		{"POST", "n=x&either=b&list=1&list=x", []string{"body /list decode", "body /n decode"}},
+		{"POST", "n=10&either=b&list=1&list=2&list=3", []string{"body /n maximum", "body /either enum", "body /list maxItems"}},
+		{"POST", "n=&text=", []string{"body /n decode"}},
+		{"POST", `object={"x":1}&objects={"x":1}&objects={"x":2}`, nil},
+		{"POST", `object={"y":1}&objects={"x":1}&objects={"y":2}`, []string{"body /object/x required", "body /objects/1/x required"}},
+		{"POST", `object={`, []string{"body /object decode"}},
+		{"PUT", "a=1", nil},
+		{"PUT", "b=true", nil},
+		{"PUT", "a=x", []string{"body /a decode"}},
+		{"PUT", "a=1&c=1", []string{"body /c false"}},
+		{"POST", part(`name="file"; filename="a.pdf"`, "application/pdf", "%PDF\xff"), nil},
+		{"POST", part(`name="file"; filename="a.json"`, "application/json", "{}"), nil},
+		{"POST", part(`name="text"; filename="a.json"`, "application/json", "{}"), nil},
+		{"POST", part(`name="text"`, "application/json", `"a"`), nil},
+		{"POST", part(`name="text"`, "application/json", `1`) + part(`name="text"`, "", "later"), []string{"body /text type"}},
+		{"POST", part(`name="files"; filename="a"`, "image/png", "") + part(`name="files"; filename="b"`, "text/plain", ""), nil},
+		{"POST", part(`name="png"; filename="a"`, "image/png", ""), nil},
+		{"POST", part(`name="png"; filename="a"`, "image/gif", ""), []string{"body /png decode"}},
+		{"POST", part(`name="n"`, "", "9") + part(`name="other"`, "", "1") + part(`name="more"; filename="a"`, "image/png", ""), nil},
+		{"POST", part(`name="n"`, "text/plain", "x") + part(`name="list"`, "", "x"), []string{"body /list decode", "body /n decode"}},
+		{"POST", part(`name="n"; filename="a"`, "image/png", "9"), []string{"body /n type"}},
+		{"POST", part(`name="object"`, "", `{"x":1}`) + part(`name="objects"`, "application/json", `{"x":1}`) + part(`name="objects"`, "", `{}`),
+			[]string{"body /objects/1/x required"}},
+		{"PUT", part(`name="a"`, "", "1"), nil},
+		{"PUT", part(`name="a"`, "", "1") + part(`name="c"`, "", "1"), []string{"body /c false"}},
+	} {
+		contentType := "application/x-www-form-urlencoded"
+		if strings.HasPrefix(test.body, "--") {
+			contentType = "multipart/form-data; boundary=x"
+			test.body += "--x--\r\n"
+		}
+		s.do(request(test.method, "/", test.body, "Content-Type: "+contentType))
+		t.Logf("%s %q", test.method, test.body)
+		expect(t, s.requestViolations(t), test.want...)
 	}
 }
 
