@@ -44,7 +44,7 @@ func TestLayers(t *testing.T) {
 		"api":               "",
 		"internal":          "",
 		"contract":          "contract internal",
-		"gen":               "gen contract",
+		"gen":               "gen internal",
 		"server":            "server api gen contract",
 		"client":            "client gen contract",
 		"client/clienttest": "client server api gen contract",

@@ -45,7 +45,7 @@ func TestImports(t *testing.T) {
 		t.Errorf("beside the standard library, the client imports %q, want %q", foreign, want)
 	}
 
-	allowed := append([]string{own + "client", own + "contract/uuid", own + "gen/apiclient", own + "gen/apitype", modules[2] + "/types"}, modules...)
+	allowed := append([]string{own + "client", own + "gen/apiclient", own + "gen/apitype", own + "internal/uuid", modules[2] + "/types"}, modules...)
 	all := strings.Fields(goCommand(t, ".", nil, "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "."))
 	slices.Sort(all)
 	slices.Sort(allowed)

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"github.com/diga-io/diga-api/contract/uuid"
+	"github.com/diga-io/diga-api/internal/uuid"
 )
 
 // textFormats are the formats of strings that are enforced: those of JSON Schema 2020-12, and those of the OpenAPI format

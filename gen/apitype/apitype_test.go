@@ -2,7 +2,6 @@ package apitype_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -13,26 +12,26 @@ import (
 
 func TestUUID(t *testing.T) {
 	const good = "550e8400-e29b-41d4-a716-446655440000"
-	for text, want := range map[string]error{
-		good:                                     nil,
-		strings.ToUpper(good):                    nil,
-		"00000000-0000-0000-0000-000000000000":   nil, // nil
-		"ffffffff-ffff-ffff-ffff-ffffffffffff":   nil, // max
-		"019a7f3c-0000-7000-8000-000000000000":   nil, // version 7
-		"":                                       apitype.ErrUUIDLength,
-		good[:35]:                                apitype.ErrUUIDLength,
-		good + "\n":                              apitype.ErrUUIDLength,
-		strings.ReplaceAll(good, "-", ""):        apitype.ErrUUIDLength,
-		"{" + good + "}":                         apitype.ErrUUIDLength,
-		"urn:uuid:" + good:                       apitype.ErrUUIDLength,
-		strings.Replace(good, "-", "0", 1):       apitype.ErrUUIDHyphen,
-		"5-0e8400e29b-41d4-a716-446655440000000": apitype.ErrUUIDLength,
-		"55-e8400-e29b-41d4-a716-446655440000":   apitype.ErrUUIDDigit,
-		strings.Replace(good, "5", "g", 1):       apitype.ErrUUIDDigit,
-		strings.Replace(good, "55", "é", 1):      apitype.ErrUUIDDigit,
+	for text, want := range map[string]string{ // a word of the error; "" for none
+		good:                                     "",
+		strings.ToUpper(good):                    "",
+		"00000000-0000-0000-0000-000000000000":   "", // nil
+		"ffffffff-ffff-ffff-ffff-ffffffffffff":   "", // max
+		"019a7f3c-0000-7000-8000-000000000000":   "", // version 7
+		"":                                       "length",
+		good[:35]:                                "length",
+		good + "\n":                              "length",
+		strings.ReplaceAll(good, "-", ""):        "length",
+		"{" + good + "}":                         "length",
+		"urn:uuid:" + good:                       "length",
+		strings.Replace(good, "-", "0", 1):       "hyphens",
+		"5-0e8400e29b-41d4-a716-446655440000000": "length",
+		"55-e8400-e29b-41d4-a716-446655440000":   "digits",
+		strings.Replace(good, "5", "g", 1):       "digits",
+		strings.Replace(good, "55", "é", 1):      "digits",
 	} {
 		id, err := apitype.ParseUUID(text)
-		if !errors.Is(err, want) || !errors.Is(apitype.CheckUUID(text), want) {
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}
 		if err == nil && id.String() != strings.ToLower(text) {
@@ -52,7 +51,7 @@ func TestUUIDInJSON(t *testing.T) {
 	if again, err := json.Marshal(object); err != nil || string(again) != text {
 		t.Errorf("%s becomes %s (%v)", text, again, err)
 	}
-	if err := json.Unmarshal([]byte(`{"id":"nope"}`), &object); !errors.Is(err, apitype.ErrUUIDLength) {
+	if err := json.Unmarshal([]byte(`{"id":"nope"}`), &object); err == nil || !strings.Contains(err.Error(), "length") {
 		t.Errorf("no UUID: %v", err)
 	}
 }
@@ -109,7 +108,7 @@ func FuzzUUID(f *testing.F) {
 	f.Add("550e8400-e29b-41d4-a716-446655440000")
 	f.Add("550e8400-e29b-41d4-a716-44665544000\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		err := apitype.CheckUUID(text)
+		_, err := apitype.ParseUUID(text)
 		if (err == nil) != (rule.MatchString(text) && !strings.HasSuffix(text, "\n")) {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// JSON stands behind a schema that says nothing (`schema: {}`): any JSON value, null included.
+// JSON is any JSON value, null included. It is the type of a schema without keywords (`schema: {}`).
 //
 // The field is embedded because the generator defines its response types as `type X apitype.JSON`: a defined type
 // loses the methods of the type behind it, but keeps those promoted from an embedded field.
@@ -14,13 +14,13 @@ import (
 // written as null when the pointer is to a JSON that holds nothing.
 type JSON struct{ Value }
 
-// Value encodes as the JSON of what it holds.
+// Value is encoded as the JSON of Any.
 type Value struct{ Any any }
 
-// Of makes v, which must be encodable by encoding/json, the answer of a schema-less response.
+// Of returns v as JSON. encoding/json has to be able to encode it.
 func Of(v any) JSON { return JSON{Value{Any: v}} }
 
-// String is the text of a string and the JSON of anything else, which is what goes into an answer of plain text.
+// String returns a string as it is, and any other value as JSON. A response of plain text is written with it.
 func (v Value) String() string {
 	if text, ok := v.Any.(string); ok {
 		return text

@@ -1,39 +1,25 @@
-// Package apitype holds the Go types that the generator's configuration puts behind schemas of the contract: UUID
-// for `format: uuid`, JSON for a schema that says nothing. Server and client share them, so what a UUID is, is
-// decided once.
+// Package apitype has the Go types that generated code uses: UUID for `format: uuid`, JSON for a schema that accepts any
+// value, and what generated clients and servers pass to the packages that they are used with.
 package apitype
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 
-	"github.com/diga-io/diga-api/contract/uuid"
+	"github.com/diga-io/diga-api/internal/uuid"
 )
 
 // UUID is a `format: uuid` value of the contract (RFC 9562), any version, nil and max included.
 type UUID [16]byte
 
-// The errors of ParseUUID. None of them repeats the input.
-var (
-	ErrUUIDLength = uuid.ErrLength
-	ErrUUIDHyphen = uuid.ErrHyphen
-	ErrUUIDDigit  = uuid.ErrDigit
-)
-
-// CheckUUID reports why s is not a UUID in the form 8-4-4-4-12 hexadecimal digits, either case; nil when it is one.
-// Braces, urn:uuid: and undashed forms are refused. It is the one rule, for validator, binder and client alike.
-func CheckUUID(s string) error {
-	_, err := ParseUUID(s)
-	return err
-}
-
-// ParseUUID parses the form 8-4-4-4-12 hexadecimal digits, either case. The error is one of the ErrUUID values.
+// ParseUUID parses 8-4-4-4-12 hexadecimal digits in either case. It rejects braces, urn:uuid: and undashed forms. Its errors
+// do not repeat s.
 func ParseUUID(s string) (UUID, error) {
 	id, err := uuid.Parse(s)
 	return id, err
 }
 
-// String is the form 8-4-4-4-12 in lower case.
+// String returns the form 8-4-4-4-12 in lower case.
 func (u UUID) String() string {
 	text := u.text()
 	return string(text[:])
@@ -68,7 +54,7 @@ func (u *UUID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// NewUUID makes a random UUID (version 4).
+// NewUUID returns a random UUID (version 4).
 func NewUUID() UUID {
 	var u UUID
 	rand.Read(u[:]) // never fails: crypto/rand ends the program instead

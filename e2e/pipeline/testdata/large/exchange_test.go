@@ -521,7 +521,6 @@ var compile = sync.OnceValue(func() *contract.Contract {
 			}
 			return nil
 		},
-		Formats: map[string]func(string) error{"uuid": apitype.CheckUUID},
 	})
 	if err != nil {
 		panic(err)

@@ -4,26 +4,26 @@ package uuid
 
 import "errors"
 
-// The errors of Parse. None of them repeats the input.
+// The errors of Parse do not repeat the input.
 var (
-	ErrLength = errors.New("invalid length: expected 36 characters")
-	ErrHyphen = errors.New("invalid group: expected hyphens between groups of 8, 4, 4, 4 and 12 digits")
-	ErrDigit  = errors.New("invalid character: expected hexadecimal digits")
+	errLength = errors.New("invalid length: expected 36 characters")
+	errHyphen = errors.New("invalid group: expected hyphens between groups of 8, 4, 4, 4 and 12 digits")
+	errDigit  = errors.New("invalid character: expected hexadecimal digits")
 )
 
 // Parse parses the form 8-4-4-4-12 hexadecimal digits, either case, of any version. Braces, urn:uuid: and undashed forms
 // are invalid.
 func Parse(s string) (id [16]byte, err error) {
 	if len(s) != 36 {
-		return id, ErrLength
+		return id, errLength
 	}
 	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return id, ErrHyphen
+		return id, errHyphen
 	}
 	for i, at := range [len(id)]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
 		high, low := digit[s[at]], digit[s[at+1]]
 		if high|low > 0xf {
-			return [16]byte{}, ErrDigit
+			return [16]byte{}, errDigit
 		}
 		id[i] = high<<4 | low
 	}
