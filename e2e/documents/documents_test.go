@@ -3,14 +3,12 @@
 package documents_test
 
 import (
-	"crypto/x509"
+	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"io/fs"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -186,31 +184,10 @@ func serve(t *testing.T, args ...string) (server *process.Server, secret string)
 	return process.Serve(t, append([]string{"--database-url", database}, args...)...), key.Key
 }
 
-// newPair writes a certificate for 127.0.0.1 and its key, and returns the names of the files, and a client that trusts the
-// certificate.
-func newPair(t *testing.T) (certificate, key string, client *http.Client) {
-	t.Helper()
-	other := httptest.NewTLSServer(nil) // for its certificate
-	defer other.Close()
-	pair := other.TLS.Certificates[0]
-	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	certificate, key = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
-	for name, block := range map[string]*pem.Block{
-		certificate: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certificate, key, other.Client()
-}
-
 func TestMetrics(t *testing.T) {
-	certificate, key, client := newPair(t)
+	certificate, key, pool := process.Certificate(t)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	defer client.CloseIdleConnections()
 	server, secret := serve(t, "--tls-cert", certificate, "--tls-key", key)
 	response, err := client.Get(server.API + "/openapi.json")
 	if err != nil {

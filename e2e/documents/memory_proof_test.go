@@ -78,7 +78,7 @@ func TestMemory(t *testing.T) {
 			key := process.NewKey(t, database)
 			args := []string{"serve", "--addr", "127.0.0.1:0", "--database-url", database, "--log-level", "error", "--request-timeout", "1m"}
 			if load.protocol != "" {
-				certificate, key, _ := newPair(t)
+				certificate, key, _ := process.Certificate(t)
 				args = append(args, "--tls-cert", certificate, "--tls-key", key)
 			}
 			// The race detector takes several times the memory, so that this is the program as it is released.

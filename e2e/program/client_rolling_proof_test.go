@@ -60,8 +60,7 @@ func TestClientDuringRollingRestart(t *testing.T) {
 	for _, protocol := range []string{"HTTP/2.0", "HTTP/1.1"} {
 		t.Run(protocol, func(t *testing.T) {
 			const callers = 16
-			files := pairIn(t)
-			pool := newPair(t, files, 1)
+			certificate, key, pool := process.Certificate(t)
 			url := postgres.Database(t)
 			keys := storetest.Open(t, url)
 			project := apitype.NewUUID()
@@ -70,7 +69,7 @@ func TestClientDuringRollingRestart(t *testing.T) {
 			balancer := &balancer{replicas: make(map[*process.Server]bool)}
 			add := func() (*process.Server, *atomic.Bool) {
 				stopped := new(atomic.Bool)
-				replica := process.Serve(t, "--database-url", url, "--tls-cert", files.certificate, "--tls-key", files.key,
+				replica := process.Serve(t, "--database-url", url, "--tls-cert", certificate, "--tls-key", key,
 					"--drain-delay", "2s", "--log-level", "warn")
 				balancer.mutex.Lock()
 				balancer.replicas[replica] = false

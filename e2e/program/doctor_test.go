@@ -61,10 +61,9 @@ func TestDoctor(t *testing.T) { testDoctor(t, "SQLite", process.SQLite(t)) }
 // testDoctor examines a healthy server on the database at url.
 func testDoctor(t *testing.T, engine, url string) {
 	t.Helper()
-	files := pairIn(t)
-	newPair(t, files, 1)
+	certificate, key, _ := process.Certificate(t)
 	process.NewKey(t, url)
-	r, got := doctor(t, []string{"DIGA_REQUEST_TIMEOUT=3s"}, "--database-url", url, "--tls-cert", files.certificate, "--tls-key", files.key, "--docs=false")
+	r, got := doctor(t, []string{"DIGA_REQUEST_TIMEOUT=3s"}, "--database-url", url, "--tls-cert", certificate, "--tls-key", key, "--docs=false")
 	if got.Status != 0 || !r.OK || r.failed() != "" {
 		t.Fatalf("%+v", got)
 	}

@@ -23,9 +23,8 @@ func TestOverload(t *testing.T) {
 	const limit, beyond = 512, 88
 	url := postgres.Database(t)
 	key := process.NewKey(t, url)
-	files := pairIn(t)
-	pool := newPair(t, files, 1)
-	server := process.Serve(t, "--database-url", url, "--request-timeout", "1m", "--tls-cert", files.certificate, "--tls-key", files.key)
+	certificate, certificateKey, pool := process.Certificate(t)
+	server := process.Serve(t, "--database-url", url, "--request-timeout", "1m", "--tls-cert", certificate, "--tls-key", certificateKey)
 	control, _ := control(t, url)
 	exec := func(statement string) {
 		t.Helper()
