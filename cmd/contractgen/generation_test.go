@@ -54,6 +54,10 @@ func TestGenerate(t *testing.T) {
 			want: []string{"ServerGetRequestObject"}, not: []string{"ServerRequestObject"},
 		},
 		{
+			name: "operation with the name of a field of the server", paths: operation("/a", "handler", ""),
+			want: []string{"HandlerGetRequestObject"}, not: []string{"HandlerRequestObject"},
+		},
+		{
 			name: "operation without a name", paths: `"/a/{b}": {"get": {"parameters": [{"name": "b", "in": "path", "required": true, "schema": {"type": "string"}}], "responses": {"200": {"description": ""}}}}`,
 			want: []string{"GetABRequestObject"},
 		},
@@ -75,6 +79,13 @@ func TestGenerate(t *testing.T) {
 				"with_all": {"content": {"application/json": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}},
 				"with_none": {"description": "", "content": {"application/json": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}}},`,
 			want: []string{"XWith", "XWithAllRequestBody", "XWithNoneResponse"}, not: []string{"XWithAll", "XWithNone"},
+		},
+		{
+			name:  "shared response of several media types of JSON",
+			paths: `"/a": {"get": {"operationId": "a", "responses": {"200": {"$ref": "#/x/bad"}}}}, "/b": {"get": {"operationId": "b", "responses": {"200": {"$ref": "#/x/bad"}}}}`,
+			more: `"x": {"bad": {"description": "", "content": {"application/json": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}},
+				"application/scim+json": {"schema": {"type": "object"}}}}},`,
+			want: []string{"A200JSONResponse", "A200ApplicationScimPlusJSONResponse", "B200JSONResponse"}, not: []string{"XBadJSONResponse"},
 		},
 		{
 			name: "component with the name of the stub", paths: answer(`{"$ref": "#/components/schemas/Unimplemented"}`),

@@ -173,6 +173,9 @@ func shortName(goName, title string, taken map[string]bool) string {
 	return goName[:cut] + hash
 }
 
+// fieldNames are the fields of generated types that have a method for each operation.
+var fieldNames = []string{"Client", "Server", "RequestEditors", "Handler"}
+
 // nonWord is what FastAPI replaces in a path to make an operationId of it.
 var nonWord = regexp.MustCompile(`\W`)
 
@@ -181,7 +184,7 @@ var nonWord = regexp.MustCompile(`\W`)
 // first path keeps it, so that a version 2 of an operation does not rename version 1.
 func (n *names) nameOperations(contract *openapi3.T) {
 	short := map[*openapi3.Operation]string{}
-	taken := reserve("Client", "Server", "RequestEditors") // the fields of the generated client
+	taken := reserve(fieldNames...)
 	for at, operation := range operations(contract) {
 		suffix := nonWord.ReplaceAllString(at.path, "_") + "_" + strings.ToLower(at.method)
 		if function, ok := strings.CutSuffix(operation.OperationID, suffix); ok && function != "" {
@@ -206,7 +209,7 @@ func (n *names) tellOperationsApart(contract *openapi3.T) {
 	for at, operation := range operations(contract) {
 		count[at.goName(operation.OperationID)]++
 	}
-	taken := reserve("Client", "Server", "RequestEditors")
+	taken := reserve(fieldNames...)
 	for at, operation := range operations(contract) {
 		id := operation.OperationID + n.operations[at]
 		for i, name := 1, operation.OperationID; taken[at.goName(id)]; i++ {

@@ -375,7 +375,7 @@ func nameTypes(contents *openapi3.T, note func(path []string, message string)) {
 		responses := operation.Responses.Map()
 		for _, status := range slices.Sorted(maps.Keys(responses)) {
 			response := responses[status]
-			if name, ok := strings.CutPrefix(response.Ref, "#/components/responses/"); ok && (taken[codegen.SchemaNameToTypeName(name)] > 1 || !token.IsIdentifier(name)) {
+			if name, ok := strings.CutPrefix(response.Ref, "#/components/responses/"); ok && (taken[codegen.SchemaNameToTypeName(name)] > 1 || !token.IsIdentifier(name) || severalJSON(response.Value.Content)) {
 				// Its type would have another name where it is declared than where it is used.
 				response.Ref = ""
 				delete(components.Responses, name)
@@ -387,6 +387,17 @@ func nameTypes(contents *openapi3.T, note func(path []string, message string)) {
 			}
 		}
 	}
+}
+
+// severalJSON reports whether a response has several media types of JSON.
+func severalJSON(content openapi3.Content) bool {
+	n := 0
+	for media := range content {
+		if util.IsMediaTypeJson(media) {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // constants reports whether the values of an enumeration can be constants of its Go type: those of a time cannot.
