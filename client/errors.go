@@ -53,7 +53,8 @@ var (
 	errMiddleware = errors.New("a middleware changed method, URL or host of the request")
 )
 
-// Error is every error of a call. The client's API key is in none of its fields, even if a server echoes it.
+// Error is every error of a call. The client's API key is in none of its fields, even if a server echoes it. A fake of
+// Client in a test sets Err to a sentinel.
 type Error struct {
 	Operation  string        // the method that was called, such as DeleteAPIKey
 	StatusCode int           // of the last response; 0 if there was none

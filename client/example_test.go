@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,6 +101,31 @@ func Example_invalid() {
 	_, err := c.DeleteAPIKeyString(context.Background(), "550e8400e29b41d4a716446655440000") // nothing is sent
 	fmt.Println(errors.Is(err, client.ErrInvalid), err)
 	// Output: true DeleteAPIKey: nothing was sent: invalid request: the id is not a UUID: invalid length: expected 36 characters
+}
+
+// A fake returns an error that matches a sentinel. Package clienttest has the real server instead.
+func ExampleError() {
+	var err error = &client.Error{Operation: "DeleteAPIKey", StatusCode: http.StatusNotFound, Attempts: 1, Err: client.ErrNotFound}
+	fmt.Println(errors.Is(err, client.ErrNotFound), err)
+	// Output: true DeleteAPIKey: 404 Not Found: not found
+}
+
+// A proxy of the company has a certificate of its own authority.
+func ExampleWithHTTPClient() {
+	authorities := x509.NewCertPool()
+	if pem, err := os.ReadFile("company-ca.pem"); err == nil {
+		authorities.AppendCertsFromPEM(pem)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: authorities}
+
+	c, err := client.New(
+		client.WithAPIKey(ourKey),
+		client.WithBaseURL("https://diga.example.com"),
+		client.WithHTTPClient(&http.Client{Transport: transport}),
+	)
+	fmt.Println(c, err)
+	// Output: diga client of https://diga.example.com with key diga_…cafe <nil>
 }
 
 // What a server says of the fields of a request is in Details.

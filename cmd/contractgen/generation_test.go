@@ -409,6 +409,19 @@ func TestConfigs(t *testing.T) {
 }
 
 // TestRun prints the warnings of a document with errors, and writes nothing.
+// The config in docs/adopting.md, to start from, is the built-in one.
+func TestDocumentedConfig(t *testing.T) {
+	page, err := os.ReadFile("../../docs/adopting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```file client.yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	if want := fmt.Sprintf(defaultConfig, "apiclient", "client: true"); "\n"+text != want {
+		t.Errorf("the page has\n%s\nwant\n%s", text, want)
+	}
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, document, want string }{

@@ -59,7 +59,7 @@ func TestAdopting(t *testing.T) {
 		}
 		steps++
 	}
-	if steps < 7 {
+	if steps < 11 {
 		t.Errorf("the page has %d steps", steps)
 	}
 
