@@ -83,32 +83,40 @@ func (s schema) check(name string, migrate bool) error {
 	return nil
 }
 
-// migrateFrom applies the migrations after version. The caller holds a lock, and commits all of them or none.
-func migrateFrom(ctx context.Context, tx *sql.Tx, engine string, version int64) error {
-	if version == 0 {
+// migrate brings the schema up to date in tx, which holds a lock, and commits. It reads the schema anew, because another process,
+// perhaps a newer program, may have migrated before tx got the lock.
+func migrate(ctx context.Context, tx *sql.Tx, engine, name string, read func(context.Context, querier) (schema, error)) error {
+	found, err := read(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := found.check(name, true); err != nil {
+		return err
+	}
+	if found.version == 0 {
 		if _, err := tx.ExecContext(ctx, createVersionTableSQL); err != nil {
 			return err
 		}
 	}
 	folder := "migrations/" + engine
-	for _, name := range migrationNames(folder) {
-		number := migrationVersion(name)
-		if number <= version {
+	for _, file := range migrationNames(folder) {
+		number := migrationVersion(file)
+		if number <= found.version {
 			continue
 		}
-		statements, err := migrations.ReadFile(folder + "/" + name)
+		statements, err := migrations.ReadFile(folder + "/" + file)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, string(statements)); err != nil {
-			return fmt.Errorf("migration %s: %w", name, err)
+			return fmt.Errorf("migration %s: %w", file, err)
 		}
 		const insertSQL = `INSERT INTO ` + versionTable + ` (version_id, is_applied) VALUES ($1, true)`
 		if _, err := tx.ExecContext(ctx, insertSQL, number); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.Commit()
 }
 
 // migrationNames returns the names of the migrations in folder, in order.

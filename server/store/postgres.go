@@ -145,15 +145,10 @@ func (e *postgresEngine) requestMode() pgx.QueryExecMode {
 	return e.mode
 }
 
-// authenticate implements engine. Like delete it bypasses database/sql, which doubles the overhead of pgx
-// (BenchmarkAuthenticate).
-func (e *postgresEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
-	return e.pool.QueryRow(ctx, authenticateSQL, e.requestMode(), hash).Scan(columns...)
-}
-
-// deleted implements engine.
-func (e *postgresEngine) deleted(ctx context.Context, fingerprint []byte, id *string) error {
-	return e.pool.QueryRow(ctx, deletedSQL, e.requestMode(), fingerprint).Scan(id)
+// lookUp implements engine. Like delete it bypasses database/sql, which doubles the overhead of pgx (BenchmarkAuthenticate).
+func (e *postgresEngine) lookUp(ctx context.Context, query string, args, columns []any) error {
+	args = append([]any{e.requestMode()}, args...)
+	return e.pool.QueryRow(ctx, query, args...).Scan(columns...)
 }
 
 // delete implements engine.
@@ -314,18 +309,7 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '`+tableLockTimeout+`'`); err != nil {
 		return err
 	}
-	// Another server, perhaps a newer one, may have migrated in the meantime.
-	found, err := postgresSchema(ctx, tx)
-	if err != nil {
-		return err
-	}
-	if err := found.check(e.name, true); err != nil {
-		return err
-	}
-	if err := migrateFrom(ctx, tx, "postgres", found.version); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return migrate(ctx, tx, "postgres", e.name, postgresSchema)
 }
 
 // connectionLost reports whether a statement failed because its connection ended or became read-only, as in a restart or

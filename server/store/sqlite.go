@@ -70,18 +70,18 @@ type sqliteEngine struct {
 	writer            *sqliteWriter          // nil until the store is open
 	opened            map[string]os.FileInfo // by path
 	concurrentLookups chan struct{}          // a semaphore
-
-	lookup, lookupDeleted, live *sql.Stmt // of read
+	lookups           map[string]*sql.Stmt   // of read, by their SQL
 }
 
 func openSQLite(ctx context.Context, path string, options Options) (_ *Store, err error) {
+	path, err = filepath.Abs(path) // a relative path in a message would not say which file it is
+	if err != nil {
+		return nil, err
+	}
 	e := &sqliteEngine{
-		name: "sqlite:" + path, readOnly: options.ReadOnly, concurrentLookups: make(chan struct{}, sqliteReaders()),
+		name: "sqlite:" + path, path: path, readOnly: options.ReadOnly,
+		lookups: make(map[string]*sql.Stmt), concurrentLookups: make(chan struct{}, sqliteReaders()),
 	}
-	if e.path, err = filepath.Abs(path); err != nil {
-		return nil, e.explain(err)
-	}
-	e.name = "sqlite:" + e.path // a relative path in a message would not say which file it is
 	if err := e.findFile(options); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 		if err := e.enableWAL(ctx); err != nil {
 			return err
 		}
-		if err := e.migrate(ctx, options); err != nil {
+		if err := e.migrate(ctx); err != nil {
 			return err
 		}
 	}
@@ -187,14 +187,10 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 		return err
 	}
 	// Closing the pools closes the statements.
-	if e.lookup, err = e.read.PrepareContext(ctx, authenticateSQL); err != nil {
-		return err
-	}
-	if e.lookupDeleted, err = e.read.PrepareContext(ctx, deletedSQL); err != nil {
-		return err
-	}
-	if e.live, err = e.read.PrepareContext(ctx, liveSQL); err != nil {
-		return err
+	for _, query := range []string{authenticateSQL, deletedSQL, liveSQL} {
+		if e.lookups[query], err = e.read.PrepareContext(ctx, query); err != nil {
+			return err
+		}
 	}
 	deletion, err := e.write.PrepareContext(ctx, deleteSQL)
 	if err != nil {
@@ -212,19 +208,9 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	return nil
 }
 
-// authenticate implements engine.
-func (e *sqliteEngine) authenticate(ctx context.Context, hash []byte, columns []any) error {
-	return e.lookUp(ctx, e.lookup, []any{hash}, columns)
-}
-
-// deleted implements engine.
-func (e *sqliteEngine) deleted(ctx context.Context, fingerprint []byte, id *string) error {
-	return e.lookUp(ctx, e.lookupDeleted, []any{fingerprint}, []any{id})
-}
-
-// lookUp runs a statement that returns one row. Only the wait for a turn ends with ctx. The statement itself takes less
-// time than starting the goroutines with which database/sql and the driver watch a context (BenchmarkAuthenticate).
-func (e *sqliteEngine) lookUp(ctx context.Context, statement *sql.Stmt, args, columns []any) error {
+// lookUp implements engine, also for liveSQL. Only the wait for a turn ends with ctx. The statement itself takes less time than
+// starting the goroutines with which database/sql and the driver watch a context (BenchmarkAuthenticate).
+func (e *sqliteEngine) lookUp(ctx context.Context, query string, args, columns []any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -234,7 +220,7 @@ func (e *sqliteEngine) lookUp(ctx context.Context, statement *sql.Stmt, args, co
 		return ctx.Err()
 	}
 	defer func() { <-e.concurrentLookups }()
-	return statement.QueryRowContext(context.WithoutCancel(ctx), args...).Scan(columns...)
+	return e.lookups[query].QueryRowContext(context.WithoutCancel(ctx), args...).Scan(columns...)
 }
 
 // delete implements engine. If no reader finds the key live, it returns without waiting for the writer.
@@ -244,7 +230,7 @@ func (e *sqliteEngine) lookUp(ctx context.Context, statement *sql.Stmt, args, co
 // snapshot does not contain as live was not live at that moment, because a deleted key never comes back to life.
 func (e *sqliteEngine) delete(ctx context.Context, args ...any) (int64, error) {
 	var live bool
-	if err := e.lookUp(ctx, e.live, args[3:], []any{&live}); err != nil || !live {
+	if err := e.lookUp(ctx, liveSQL, args[3:], []any{&live}); err != nil || !live {
 		return 0, err
 	}
 	return e.writer.delete(ctx, args)
@@ -411,29 +397,20 @@ func (e *sqliteEngine) enableWAL(ctx context.Context) error {
 
 // migrate brings the schema up to date in one transaction that holds the write lock from the start, so that one of several
 // processes migrates and the others find it done.
-func (e *sqliteEngine) migrate(ctx context.Context, options Options) error {
+func (e *sqliteEngine) migrate(ctx context.Context) error {
 	found, err := sqliteSchema(ctx, e.write)
 	if err != nil {
 		return err
 	}
 	if found.version >= Head {
-		return found.check(e.name, options.Migrate)
+		return found.check(e.name, true)
 	}
 	tx, err := e.write.BeginTx(ctx, nil) // BEGIN IMMEDIATE
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if found, err = sqliteSchema(ctx, tx); err != nil {
-		return err
-	}
-	if err := found.check(e.name, options.Migrate); err != nil {
-		return err
-	}
-	if err := migrateFrom(ctx, tx, "sqlite", found.version); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return migrate(ctx, tx, "sqlite", e.name, sqliteSchema)
 }
 
 // readBack checks that the pragmas took effect.

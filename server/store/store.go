@@ -82,10 +82,8 @@ type Store struct {
 
 // engine is what differs between SQLite and PostgreSQL.
 type engine interface {
-	// authenticate runs authenticateSQL and scans the row into columns. The error is sql.ErrNoRows if there is no row.
-	authenticate(ctx context.Context, hash []byte, columns []any) error
-	// deleted runs deletedSQL and scans the row into id. The error is sql.ErrNoRows if there is no row.
-	deleted(ctx context.Context, fingerprint []byte, id *string) error
+	// lookUp runs authenticateSQL or deletedSQL and scans the row into columns. The error is sql.ErrNoRows if there is none.
+	lookUp(ctx context.Context, query string, args, columns []any) error
 	// delete runs deleteSQL and returns the number of rows affected.
 	delete(ctx context.Context, args ...any) (rows int64, err error)
 	// begin begins a transaction that writes. An acknowledged commit is on disk.
@@ -180,13 +178,13 @@ const fingerprintSize = 8
 // *apikey.DeletedError if the secret was that of a deleted key, and apikey.ErrNotFound otherwise.
 func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key, error) {
 	var found row
-	err := s.lookUp(func() error { return s.engine.authenticate(ctx, hash[:], found.liveColumns()) })
+	err := s.lookUp(ctx, authenticateSQL, []any{hash[:]}, found.liveColumns())
 	if err == nil {
 		return found.key()
 	}
 	if errors.Is(err, apikey.ErrNotFound) {
 		// A second statement, so that the lookup of a live key stays as cheap as it is.
-		err = s.lookUp(func() error { return s.engine.deleted(ctx, hash[:fingerprintSize], &found.id) })
+		err = s.lookUp(ctx, deletedSQL, []any{hash[:fingerprintSize]}, []any{&found.id})
 	}
 	if err == nil {
 		var id apitype.UUID
@@ -199,10 +197,10 @@ func (s *Store) Authenticate(ctx context.Context, hash apikey.Hash) (apikey.Key,
 
 // lookUp runs a lookup, which changes nothing, and once more if its connection was lost: a restart of the database between
 // two requests does not become an error.
-func (s *Store) lookUp(query func() error) error {
-	err := query()
+func (s *Store) lookUp(ctx context.Context, query string, args, columns []any) error {
+	err := s.engine.lookUp(ctx, query, args, columns)
 	if err != nil && s.engine.lost(err) {
-		err = query()
+		err = s.engine.lookUp(ctx, query, args, columns)
 	}
 	switch {
 	case err == nil:
