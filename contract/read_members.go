@@ -181,7 +181,7 @@ func (r *reader) fit(o *node, at *place, value any, kind string) (any, bool) {
 	return fitted, true
 }
 
-// misfit reports a value that has the wrong type and cannot be mended. What decides about values is an error, because
+// misfit reports a value that has the wrong type and cannot be repaired. What decides about values is an error, because
 // without it nothing would be enforced; null says nothing, so it is dropped everywhere.
 func (r *reader) misfit(o *node, at *place, value any, kind string) bool {
 	severity, rule := Warning, "type"

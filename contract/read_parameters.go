@@ -7,7 +7,7 @@ import (
 // repairPart repairs a parameter, a header, a request body or a response.
 func (r *reader) repairPart(o *node) {
 	if o.target != nil {
-		return // the component is mended
+		return // the component is repaired
 	}
 	switch o.kind {
 	case "response":

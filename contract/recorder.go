@@ -24,7 +24,7 @@ type recorder struct {
 	mode        mode
 }
 
-// author is whose response is recorded. It decides what has to be valid.
+// author is the layer that wrote the recorded response. It decides what has to be valid.
 type author uint8
 
 const (

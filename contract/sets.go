@@ -60,8 +60,8 @@ func (s *nameSet) add(name string) bool {
 	return true
 }
 
-// evaluated is which members or items of a value a schema was applied to, by their numbers. A nil *evaluated is for a
-// caller who does not want to know.
+// evaluated is the set of the members or items of a value that a schema was applied to, by their numbers. A nil *evaluated
+// records nothing.
 type evaluated struct {
 	all  bool
 	some map[int]bool

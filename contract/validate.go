@@ -14,7 +14,7 @@ func (s *schema) accepts(data []byte) bool {
 	return valid && err == nil
 }
 
-// fits is accepts for those who call it with inTime.
+// fits is accepts without the limit of time, for callers of inTime.
 func (s *schema) fits(data []byte) bool {
 	if !utf8.Valid(data) {
 		return false

@@ -89,7 +89,8 @@ func (noObserver) Shed()                                 {}
 // notifies the observer.
 //
 // A client that hangs up does not cancel the context of the layers below. A canceled statement may or may not have
-// been executed, and costs PostgreSQL its connection. So a request that has begun is carried out, whoever waits for it.
+// been executed, and costs PostgreSQL its connection. So a request that has begun is carried out, even if its client has
+// hung up.
 func observe(compiled *contract.Contract, options Options) echo.MiddlewareFunc {
 	peer := peerExtractor(options.TrustedProxies)
 	operations := inFlight{limit: int64(options.MaxInFlight)}

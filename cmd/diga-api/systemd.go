@@ -12,14 +12,14 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// notify tells systemd the state of the service, if it wants to know (Type=notify in the unit).
+// notify reports the state of the service to systemd. It does nothing without Type=notify in the unit.
 func (s *service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.logger.Warn("systemd notification failed", slog.String("cause", err.Error()))
 	}
 }
 
-// watch tells systemd twice in each WatchdogSec= of the unit that the API's listener accepts connections, until ctx ends.
+// watch reports to systemd that the API's listener accepts connections, twice in each WatchdogSec= of the unit, until ctx ends.
 func (s *service) watch(ctx context.Context) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

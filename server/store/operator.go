@@ -121,8 +121,8 @@ func (s *Store) purgeRange(ctx context.Context, first, last string, before time.
 // largestID is not less than any id.
 const largestID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
-// Progress is told how much of a long operation is done. It is called from time to time, by one goroutine at a time. It
-// may be nil.
+// Progress receives how much of a long operation is done. It is called from time to time, by one goroutine at a time. It may be
+// nil.
 type Progress func(done, total int64)
 
 func (p Progress) report(done, total int64) {

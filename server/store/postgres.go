@@ -102,7 +102,7 @@ func (e *postgresEngine) validate(next pgconn.ValidateConnectFunc, readWrite boo
 			return err
 		}
 		row := results[0].Rows[0]
-		// A pooler announces a process of its own invention, because the server changes with each transaction.
+		// A pooler announces a made-up process id, because the server changes with each transaction.
 		if string(row[0]) != strconv.FormatUint(uint64(conn.PID()), 10) {
 			e.pooler.Store(true)
 		}

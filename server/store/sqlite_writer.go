@@ -122,7 +122,7 @@ func (w *sqliteWriter) commit(first *queuedDelete) (batch []*queuedDelete, err e
 	statement := tx.StmtContext(ctx, w.deletion) //nolint:sqlclosecheck // the transaction closes it
 	for _, d := range batch {
 		if d.err = d.ctx.Err(); d.err != nil {
-			continue // the caller is gone
+			continue // the caller has gone
 		}
 		result, err := statement.ExecContext(ctx, d.args...)
 		if err != nil {
