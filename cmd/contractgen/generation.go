@@ -192,6 +192,7 @@ func (t *target) generate(names *names) (collisions bool, err error) {
 	names.nameOperations(contents)
 	repair(contents, names.note)
 	names.hoistAmbiguous(contents)
+	names.nameConstants(contents)
 	names.giveWay(contents)
 	names.apply(contents)
 	if err := t.prime(contents.Components); err != nil {

@@ -119,6 +119,12 @@ func TestGenerate(t *testing.T) {
 			want:       []string{"Event", "Other"}, not: []string{"Unused"},
 		},
 		{
+			name: "constants with the names of what oapi-codegen declares", paths: answer(`{"type": "object", "properties": {"a": {"$ref": "#/components/schemas/Role"}, "b": {"$ref": "#/components/schemas/Client"}}}`),
+			components: `"Role": {"type": "string", "enum": ["client", "admin"]}, "Client": {"type": "object", "properties": {"kind": {"type": "string", "const": "new-client"}}}`,
+			want:       []string{"const RoleClient", "const RoleAdmin", "const ClientKindNewClient", "ClientSchema"},
+			not:        []string{"const Client", "const NewClient"},
+		},
+		{
 			name: "inline types with one name", paths: answer(`{"type": "object", "properties": {"x": {"$ref": "#/components/schemas/Card"}, "y": {"$ref": "#/components/schemas/CardType"}}}`),
 			components: `"Card": {"type": "object", "properties": {"type": {"type": "string", "enum": ["a"]}}}, "CardType": {"type": "string", "enum": ["b"]}`,
 			want:       []string{"CardType"},
@@ -239,6 +245,9 @@ func declaredTypes(t *testing.T, code []byte) map[string]int {
 	for _, declaration := range file.Decls {
 		if declaration, ok := declaration.(*ast.GenDecl); ok {
 			for _, spec := range declaration.Specs {
+				if constants, ok := spec.(*ast.ValueSpec); ok && declaration.Tok == token.CONST {
+					names["const "+constants.Names[0].Name]++
+				}
 				spec, ok := spec.(*ast.TypeSpec)
 				if !ok {
 					continue

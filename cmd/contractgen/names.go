@@ -28,6 +28,9 @@ const goName = "x-go-name"
 // goTypeName is the extension by which it takes the name of a type from the document.
 const goTypeName = "x-go-type-name"
 
+// constantNames is the extension by which it takes the names of constants from the document.
+const constantNames = "x-enum-varnames"
+
 // names tells Go names apart that would collide. The first it meets keeps the name, in the order of the sorted
 // document, so that the outcome is the same every time.
 type names struct {
@@ -39,6 +42,8 @@ type names struct {
 	parts map[string]string
 	// inline are the names of types that several inline schemas have, or one and something else.
 	inline map[string]bool
+	// constants are the names that values of enumerations share with something else.
+	constants map[string]bool
 	// merged says that the properties of members of allOf are components, too.
 	merged bool
 	// operations are the suffixes of operations whose name the generator uses for something else.
@@ -51,8 +56,8 @@ type names struct {
 
 func newNames() *names {
 	return &names{
-		schemas: map[string]string{}, parts: map[string]string{}, inline: map[string]bool{}, operations: map[place]string{},
-		rejected: map[string]bool{}, notes: map[string]string{},
+		schemas: map[string]string{}, parts: map[string]string{}, inline: map[string]bool{}, constants: map[string]bool{},
+		operations: map[place]string{}, rejected: map[string]bool{}, notes: map[string]string{},
 	}
 }
 
@@ -393,7 +398,7 @@ func nameElements(branch *openapi3.SchemaRef, path ...string) {
 // what the generator declares of its own, such as the parameters of an operation, the former has another name when the
 // code is generated next.
 func (n *names) collisions(contract *openapi3.T, sources ...[]byte) (bool, error) {
-	declared := map[string]int{}
+	declared, constants := map[string]int{}, map[string]bool{}
 	for _, source := range sources {
 		if source == nil {
 			continue
@@ -423,6 +428,7 @@ func (n *names) collisions(contract *openapi3.T, sources ...[]byte) (bool, error
 					case *ast.ValueSpec:
 						for _, name := range spec.Names {
 							declared[name.Name]++
+							constants[name.Name] = declaration.Tok == token.CONST
 						}
 					}
 				}
@@ -432,14 +438,14 @@ func (n *names) collisions(contract *openapi3.T, sources ...[]byte) (bool, error
 	found := false
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		if declared[name] > 1 && name != "_" {
-			found = n.resolve(contract, name) || found
+			found = n.resolve(contract, name, constants[name]) || found
 		}
 	}
 	return found, nil
 }
 
 // resolve takes a Go name that is declared twice from whatever can have another, and says whether there was anything.
-func (n *names) resolve(contract *openapi3.T, name string) bool {
+func (n *names) resolve(contract *openapi3.T, name string, constant bool) bool {
 	for _, component := range slices.Sorted(maps.Keys(contract.Components.Schemas)) {
 		current := n.schemas[component]
 		if current == "" {
@@ -470,6 +476,10 @@ func (n *names) resolve(contract *openapi3.T, name string) bool {
 		n.inline[name] = true
 		return true
 	}
+	if constant && !n.constants[name] {
+		n.constants[name] = true
+		return true
+	}
 	var owner *place
 	var longest string
 	for at, operation := range operations(contract) {
@@ -485,6 +495,34 @@ func (n *names) resolve(contract *openapi3.T, name string) bool {
 	}
 	n.operations[*owner] += "-operation"
 	return true
+}
+
+// nameConstants puts the name of the type before the names of the constants of an enumeration, if one of them is the name of
+// something else, such as the constant Client of the value client. oapi-codegen does so for collisions with types of the
+// document alone.
+func (n *names) nameConstants(contract *openapi3.T) {
+	if len(n.constants) == 0 {
+		return
+	}
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		values := ref.Value.Enum
+		if values == nil && ref.Value.Const != nil {
+			values = []any{ref.Value.Const}
+		}
+		if given, ok := ref.Value.Extensions[constantNames].([]any); ok {
+			values = given
+		}
+		collides := false
+		var prefixed []any
+		for _, value := range values {
+			name := fmt.Sprint(value)
+			collides = collides || n.constants[codegen.SchemaNameToTypeName(name)]
+			prefixed = append(prefixed, codegen.PathToTypeName(slices.Clone(path))+"-"+name)
+		}
+		if collides {
+			extend(&ref.Value.Extensions, constantNames, prefixed)
+		}
+	}}).document(contract)
 }
 
 // ambiguous matches what oapi-codegen says of types that it would declare twice.
