@@ -48,7 +48,7 @@ func TestLayers(t *testing.T) {
 		"server":            "server api gen contract",
 		"client":            "client gen contract",
 		"client/clienttest": "client server api gen contract",
-		"cmd/contractgen":   "cmd/contractgen contract",
+		"cmd/contractgen":   "cmd/contractgen contract gen/apitype",
 		"cmd/diga-api":      "cmd/diga-api server client api gen contract internal",
 	}
 	within := func(name, layer string) bool { return name == layer || strings.HasPrefix(name, layer+"/") }
@@ -74,6 +74,19 @@ func TestLayers(t *testing.T) {
 			}
 			if imported == "server" && strings.HasPrefix(name, "server/") {
 				t.Errorf("%s imports server, which is above it", name)
+			}
+		}
+	}
+}
+
+// After go get -tool, a module has the checksums of what the tool imports, and after go mod vendor its packages, so the tool
+// has to import what generated code imports. Otherwise nothing that it generates there compiles.
+func TestToolImports(t *testing.T) {
+	tool := list(t, "-deps", "./cmd/contractgen")
+	for _, imports := range list(t, "-f", `{{join .Imports " "}}`, "./gen/apiserver", "./gen/apiclient") {
+		for imported := range strings.FieldsSeq(imports) {
+			if strings.Contains(imported, ".") && !slices.Contains(tool, imported) {
+				t.Errorf("generated code imports %s, and cmd/contractgen does not", imported)
 			}
 		}
 	}

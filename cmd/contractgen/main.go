@@ -25,10 +25,12 @@ import (
 	"slices"
 	"strings"
 
-	// What generated code imports is a dependency of this program, so that after go get -tool it compiles in any module.
-	_ "github.com/oapi-codegen/runtime"
-
 	"github.com/diga-io/diga-api/contract"
+
+	// What generated code imports is a dependency of this program, so that after go get -tool, and go mod vendor, it
+	// compiles in any module.
+	_ "github.com/diga-io/diga-api/gen/apitype"
+	_ "github.com/oapi-codegen/runtime"
 )
 
 func main() {
