@@ -46,11 +46,7 @@ func serveAPI(t *testing.T, most int) *limitedServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &limitedServer{
-		newAPIServer(handler, limits, conns, logger),
-		&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
-		conns,
-	}
+	s := newLimitedServer(newAPIServer(handler, limits, conns, logger), conns)
 	go s.Serve(s.listener)
 	return s
 }
@@ -226,11 +222,7 @@ func TestLongBodyIsAnswered(t *testing.T) {
 func TestUnreadBodiesOfTheAdminListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := closeUnread(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
-		s := &limitedServer{
-			&http.Server{Handler: handler, ReadTimeout: time.Hour},
-			&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
-			newConnections(1, func() {}),
-		}
+		s := newLimitedServer(&http.Server{Handler: handler, ReadTimeout: time.Hour}, newConnections(1, func() {}))
 		go s.Serve(s.listener)
 		defer s.stop()
 		conn := s.dial()

@@ -30,11 +30,7 @@ func serveTLS(most int, shed func(), handler http.HandlerFunc) *limitedServer {
 	l := defaultLimits
 	l.connections = most
 	conns := newConnections(most, shed)
-	s := &limitedServer{
-		newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)),
-		&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
-		conns,
-	}
+	s := newLimitedServer(newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)), conns)
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{testCertificate()}}
 	go s.ServeTLS(s.listener, "", "")
 	return s

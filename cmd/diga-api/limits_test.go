@@ -44,6 +44,11 @@ type limitedServer struct {
 	connections *connections
 }
 
+// newLimitedServer returns a server that listens on pipes. The caller has to start it.
+func newLimitedServer(server *http.Server, conns *connections) *limitedServer {
+	return &limitedServer{server, &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}, conns}
+}
+
 // serveLimited starts a server with the limits of production and few connections. The test has to close it.
 func serveLimited(most int) *limitedServer {
 	l := defaultLimits
@@ -59,11 +64,7 @@ func serveLimited(most int) *limitedServer {
 		}
 	})
 	conns := newConnections(most, func() {})
-	s := &limitedServer{
-		newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)),
-		&pipes{dialed: make(chan net.Conn), closed: make(chan struct{})},
-		conns,
-	}
+	s := newLimitedServer(newAPIServer(handler, l, conns, slog.New(slog.DiscardHandler)), conns)
 	go s.Serve(s.listener)
 	return s
 }
