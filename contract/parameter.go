@@ -125,7 +125,9 @@ func decodable(ref *openapi3.SchemaRef, made map[*openapi3.Schema]*openapi3.Sche
 		d.Type = &openapi3.Types{openapi3.TypeString}
 		return made[s]
 	}
-	d.Items = decodable(s.Items, made)
+	if d.Items = decodable(s.Items, made); d.Items == nil {
+		d.Items = openapi3.NewSchemaRef("", openapi3.NewStringSchema())
+	}
 	d.AdditionalProperties = s.AdditionalProperties
 	d.AdditionalProperties.Schema = decodable(s.AdditionalProperties.Schema, made)
 	for name, property := range s.Properties {

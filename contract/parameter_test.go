@@ -29,6 +29,7 @@ func TestParameterTypes(t *testing.T) {
 		{`{"anyOf":[{"$ref":"#/components/schemas/I","minimum":2},{"type":"null"}]}`, "2", "1", "query p minimum"},
 		{`{"allOf":[{"$ref":"#/components/schemas/I","minimum":2}]}`, "2", "1", "query p minimum"},
 		{`{"type":"array","items":{"type":"integer","not":{"const":1}}}`, "2", "1", "query p /0 not"},
+		{`{"type":"array","minItems":2}`, "2&p=1", "1", "query p minItems"},
 		{`{"type":"array","items":{"maxLength":1}}`, "2", "10", "query p /0 maxLength"},
 		{`{"anyOf":[{"type":"array","items":{},"minItems":2},{"enum":["2"]}]}`, "2&p=1", "1", "query p minItems"},
 		{`{"type":"integer","anyOf":[{"minimum":2},{"maximum":0}]}`, "2", "1", "query p anyOf"},

@@ -131,6 +131,7 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 		if len(violations) > 0 {
 			return violations, nil
 		}
+		r.Body = &validatedForm{replayedBody: replayed, value: value}
 		return declared.validateValue(value, "body", ""), nil
 	}
 	value, err := decodeBody(data, r.Header, media)
@@ -195,6 +196,15 @@ func withIntegers(value any) any {
 	}
 	return value
 }
+
+// validatedForm is a replayed form. The code that contractgen generates looks for ValidatedValue.
+type validatedForm struct {
+	*replayedBody
+	value map[string]any
+}
+
+// ValidatedValue returns the decoded form.
+func (b *validatedForm) ValidatedValue() any { return b.value }
 
 // isJSON reports whether a body of contentType, which matched media, is decoded as JSON.
 func isJSON(contentType string, media *openapi3.MediaType) bool {

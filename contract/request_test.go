@@ -140,6 +140,7 @@ func TestForm(t *testing.T) {
 			"properties":{"b":{"type":"boolean"}}}],"unevaluatedProperties":false}`, "")+`}}`,
 		`"components":{"schemas":{"Form":{"type":"object","properties":{"file":`+file+`,"files":{"anyOf":[{"type":"array","items":`+file+`},{"type":"null"}]},"png":`+file+`,
 			"n":{"anyOf":[{"type":"integer","maximum":9},{"type":"null"}]},"either":{"anyOf":[{"type":"integer"},{"enum":["a"]}]},
+			"N":{"type":"integer"},"List":{"type":"array"},"Text":{"type":"string"},"Object":{"type":"object"},
 			"list":{"anyOf":[{"type":"array","maxItems":2,"items":{"anyOf":[{"type":"integer"},{"type":"boolean"}]}},{"type":"null"}]},
 			"object":{"type":"object","required":["x"]},"objects":{"type":"array","items":{"type":"object","required":["x"]}},
 			"text":{"type":"string"},"tree":{"$ref":"#/components/schemas/Tree"}}},
@@ -186,10 +187,31 @@ func TestForm(t *testing.T) {
 			contentType = "multipart/form-data; boundary=x"
 			test.body += "--x--\r\n"
 		}
+		s.handler = func(c echo.Context) error {
+			if c.Request().Body.(interface{ ValidatedValue() any }).ValidatedValue() == nil {
+				t.Error("no value")
+			}
+			return noContent(c)
+		}
 		s.do(request(test.method, "/", test.body, "Content-Type: "+contentType))
 		t.Logf("%s %q", test.method, test.body)
 		expect(t, s.requestViolations(t), test.want...)
 	}
+	s.handler = func(c echo.Context) error { // as the generated code does
+		var form struct {
+			N      int
+			List   []any
+			Text   *string
+			Object struct{ X int }
+		}
+		value := c.Request().Body.(interface{ ValidatedValue() any }).ValidatedValue()
+		if err := runtime.BindJSONValue(value, &form); err != nil || form.N != 9 || len(form.List) != 2 || *form.Text != "a" || form.Object.X != 1 {
+			t.Error(value, err)
+		}
+		return noContent(c)
+	}
+	s.do(request("POST", "/", `N=9&List=1&List=true&Text=a&Object={"X":1}&List[300000000]=1&List[=1`, "Content-Type: application/x-www-form-urlencoded"))
+	expect(t, s.requestViolations(t))
 }
 
 // unreadable is a body that must not be read.

@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/runtime"
+	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/diga-io/diga-api/contract"
 )
@@ -346,6 +349,27 @@ type FromJSON apitype.JSON
 		if got := bytes.Contains(code, []byte("func (t "+name+") MarshalJSON()")); got != want {
 			t.Errorf("%s has MarshalJSON of its own: %t, want %t", name, got, want)
 		}
+	}
+}
+
+// TestBindValidated needs no bindValidated any more when oapi-codegen binds dates of forms.
+func TestBindValidated(t *testing.T) {
+	t.Parallel()
+	g := generate(t, `{"openapi":"3.1.0","info":{"title":"","version":""},"paths":{"/a":{"post":{"operationId":"a","requestBody":{"content":{
+		"application/json":{"schema":{"$ref":"#/components/schemas/A"}},"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/A"}}}},
+		"responses":{"204":{"description":""}}}}},"components":{"schemas":{"A":{"type":"object","properties":{"d":{"type":"string","format":"date"}}}}}}`)
+	const validated = "BindJSONValue(vb.ValidatedValue(), &body); err != nil"
+	for _, target := range g.targets {
+		code := string(target.code)
+		if strings.Contains(code, "StrictServerInterface") && (strings.Count(code, validated) != 1 || strings.Count(code, "} else "+bindForm) != 1) {
+			t.Error(code)
+		}
+	}
+	var body struct {
+		D types.Date `json:"d"`
+	}
+	if err := runtime.BindForm(&body, url.Values{"d": {"2024-02-29"}}, nil, nil); err != nil || !body.D.IsZero() {
+		t.Errorf("BindForm binds dates: %v, %v", body.D, err)
 	}
 }
 
