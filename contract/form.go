@@ -46,7 +46,10 @@ func newForm(mime string, media *openapi3.MediaType) *form {
 	})
 	f := new(form)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		property := openapi3.NewSchemaRef("", &openapi3.Schema{AnyOf: properties[name]})
+		property := properties[name][0]
+		if len(properties[name]) > 1 {
+			property = openapi3.NewSchemaRef("", &openapi3.Schema{AnyOf: properties[name]})
+		}
 		encoding := media.Encoding[name]
 		method := encoding.SerializationMethod()
 		added := field{encoding: encoding, parameter: parameter{name: name, decoding: &openapi3.Parameter{

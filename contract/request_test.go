@@ -132,15 +132,16 @@ func TestBody(t *testing.T) {
 func TestForm(t *testing.T) {
 	const file = `{"type":"string","contentMediaType":"application/octet-stream"}`
 	body := func(schema, more string) string {
-		return `{"requestBody":{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":` + schema + `},"multipart/form-data":{"schema":` + schema + more + `}}},
+		return `{"requestBody":{"required":true,"content":{"application/x-www-form-urlencoded":{"schema":` + schema + more + `},"multipart/form-data":{"schema":` + schema + more + `}}},
 			"responses":{"204":{"description":""},` + errorAnswers + `}}`
 	}
-	s := newService(t, document("3.1.0", `{"/":{"post":`+body(`{"$ref":"#/components/schemas/Form"}`, `,"encoding":{"png":{"contentType":"image/png"}}`)+`,
+	s := newService(t, document("3.1.0", `{"/":{"post":`+body(`{"$ref":"#/components/schemas/Form"}`, `,"encoding":{"png":{"contentType":"image/png"},"deep":{"style":"deepObject"}}`)+`,
 		"put":`+body(`{"anyOf":[{"type":"object","required":["a"],"properties":{"a":{"type":"integer"}}},{"type":"object","required":["b"],
 			"properties":{"b":{"type":"boolean"}}}],"unevaluatedProperties":false}`, "")+`}}`,
 		`"components":{"schemas":{"Form":{"type":"object","properties":{"file":`+file+`,"files":{"anyOf":[{"type":"array","items":`+file+`},{"type":"null"}]},"png":`+file+`,
 			"n":{"anyOf":[{"type":"integer","maximum":9},{"type":"null"}]},"either":{"anyOf":[{"type":"integer"},{"enum":["a"]}]},
 			"N":{"type":"integer"},"List":{"type":"array"},"Text":{"type":"string"},"Object":{"type":"object"},
+			"deep":{"type":"object","additionalProperties":false,"properties":{"x":{"type":"integer","maximum":9},"l":{"type":"array","items":{"type":"integer"}}}},
 			"list":{"anyOf":[{"type":"array","maxItems":2,"items":{"anyOf":[{"type":"integer"},{"type":"boolean"}]}},{"type":"null"}]},
 			"object":{"type":"object","required":["x"]},"objects":{"type":"array","items":{"type":"object","required":["x"]}},
 			"text":{"type":"string"},"tree":{"$ref":"#/components/schemas/Tree"}}},
@@ -162,6 +163,9 @@ func TestForm(t *testing.T) {
 		{"POST", `object={"x":1}&objects={"x":1}&objects={"x":2}`, nil},
 		{"POST", `object={"y":1}&objects={"x":1}&objects={"y":2}`, []string{"body /object/x required", "body /objects/1/x required"}},
 		{"POST", `object={`, []string{"body /object decode"}},
+		{"POST", "deep[x]=9&deep[l][0]=1", nil},
+		{"POST", "deep[x]=10", []string{"body /deep/x maximum"}},
+		{"POST", "deep[l][300000000]=1", []string{"body /deep decode"}},
 		{"PUT", "a=1", nil},
 		{"PUT", "b=true", nil},
 		{"PUT", "a=x", []string{"body /a decode"}},
