@@ -113,21 +113,6 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	return opened, markUnavailable(err, postgresMayPass)
 }
 
-// CheckURL returns the error that Open would return for url itself, without opening anything.
-func CheckURL(url string) error {
-	scheme, rest, _ := strings.Cut(url, ":")
-	switch scheme {
-	case "sqlite":
-		return checkSQLitePath(rest)
-	case "postgres", "postgresql":
-		_, err := parsePostgres(url)
-		return err
-	default:
-		// The text is not repeated, because it may contain a password.
-		return fmt.Errorf("%w: write sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE", ErrURL)
-	}
-}
-
 // Close waits for the running statements and closes the store.
 func (s *Store) Close() error { return s.engine.close() }
 
