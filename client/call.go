@@ -193,10 +193,10 @@ func sleep(ctx context.Context, wait time.Duration) error {
 // call, whose sentinels do not apply to this one.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if err == nil || cause == context.DeadlineExceeded || errors.Is(cause, err) {
+	if err == nil || cause == context.DeadlineExceeded || errors.Is(cause, err) { //nolint:errorlint // the limits' own cause
 		return cause
 	}
-	return fmt.Errorf("%w: %v", err, cause)
+	return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // see above
 }
 
 // because returns err, which may be nil, preceded by the reason why the call ended with it.

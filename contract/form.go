@@ -162,7 +162,7 @@ func (f *form) parts(reader *multipart.Reader, values url.Values, object map[str
 		switch {
 		case !found.encoding.AllowsContentType(kind):
 			violations = append(violations, found.undecodable(errPartType))
-		case isJSONType(kind) && !found.file && !(isFile && found.text):
+		case isJSONType(kind) && !found.file && (!isFile || !found.text):
 			violations = append(violations, found.addJSON(object, data)...)
 		case kind == "text/plain" && !isFile:
 			values.Add(name, string(data))

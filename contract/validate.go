@@ -124,7 +124,7 @@ func (v *validation) value(s *schema, at int, seen *evaluated) int {
 	if s.plain != s || s.types&kindOf[b] == 0 {
 		return v.special(s, at, seen)
 	}
-	end := 0
+	var end int
 	switch b {
 	case '"':
 		return v.stringOf(s, at)

@@ -186,11 +186,12 @@ func (e *sqliteEngine) prepare(ctx context.Context, options Options) (err error)
 	if err := readBack(ctx, e.read, readerPragmas); err != nil {
 		return err
 	}
-	// Closing the pools closes the statements.
 	for _, query := range []string{authenticateSQL, deletedSQL, liveSQL} {
-		if e.lookups[query], err = e.read.PrepareContext(ctx, query); err != nil {
+		statement, err := e.read.PrepareContext(ctx, query) //nolint:sqlclosecheck // closing the pool closes it
+		if err != nil {
 			return err
 		}
+		e.lookups[query] = statement
 	}
 	deletion, err := e.write.PrepareContext(ctx, deleteSQL)
 	if err != nil {
