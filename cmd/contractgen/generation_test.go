@@ -176,6 +176,20 @@ func TestGenerate(t *testing.T) {
 			want: []string{"AMultipartRequestBody"}, note: "A: its body multipart/mixed has no Go name of its own, and is left out",
 		},
 		{
+			name: "component with properties, but none", paths: answer(`{"$ref": "#/components/schemas/Nothing"}`),
+			components: `"Nothing": {"properties": {}}`, not: []string{"Nothing = interface{}"}, // which can have no methods
+		},
+		{
+			name: "parameter of a component that is renamed", paths: operation("/a", "a", `, "parameters": [{"name": "kind", "in": "query", "schema": {"$ref": "#/components/schemas/Kind"}}, {"name": "of", "in": "query", "schema": {"$ref": "#/components/schemas/Of"}}]`),
+			components: `"Kind": {"type": "string", "enum": ["a"]}, "Of": {"type": "string", "enum": ["kind", "color"]}`,
+			want:       []string{"KindSchema", "AParams.Kind"}, not: []string{"AParams.KindSchema"},
+		},
+		{
+			name: "enumeration of values of another type", paths: answer(`{"$ref": "#/components/schemas/Odd"}`),
+			components: `"Odd": {"type": "object", "properties": {"b": {"type": "boolean", "enum": [true, 0, 1]}, "i": {"type": "integer", "enum": [1, 1.5]}, "n": {"type": "number", "enum": [1, true]}}}`,
+			want:       []string{"Odd"}, not: []string{"OddB", "OddI", "OddN"},
+		},
+		{
 			name: "several media types without a Go type", paths: `"/a": {"post": {"operationId": "a", "requestBody": {"content": {"application/json": {}, "application/xml": {"schema": {"type": "object"}}, "text/csv": {}, "text/xml": {}}},
 				"responses": {"200": {"description": "", "content": {"application/xml": {"schema": {"type": "string"}}, "text/xml": {"schema": {"type": "string"}}, "application/yaml": {"schema": {"type": "string"}}, "text/yaml": {"schema": {"type": "string"}}}}}}}`,
 			want: []string{"ARequestObject.JSONBody", "ARequestObject.Body", "AResponse.XML200", "AResponse.YAML200"},
@@ -187,7 +201,7 @@ func TestGenerate(t *testing.T) {
 			g := generate(t, document)
 			var declared []string
 			for _, target := range g.targets {
-				names := declaredTypes(t, target.code)
+				names := declarations(t, target.code)
 				for name, count := range names {
 					if count > 1 {
 						t.Errorf("%s is declared %d times in %s", name, count, target.Output)
@@ -237,8 +251,8 @@ func generate(t *testing.T, document string) *generation {
 	return g
 }
 
-// declaredTypes counts the declarations of types, and of fields of structs.
-func declaredTypes(t *testing.T, code []byte) map[string]int {
+// declarations counts what is declared: Type, Type.Field, Type = interface{}, const Constant.
+func declarations(t *testing.T, code []byte) map[string]int {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "", code, parser.SkipObjectResolution)
 	if err != nil {
@@ -248,19 +262,22 @@ func declaredTypes(t *testing.T, code []byte) map[string]int {
 	for _, declaration := range file.Decls {
 		if declaration, ok := declaration.(*ast.GenDecl); ok {
 			for _, spec := range declaration.Specs {
-				if constants, ok := spec.(*ast.ValueSpec); ok && declaration.Tok == token.CONST {
-					names["const "+constants.Names[0].Name]++
-				}
-				spec, ok := spec.(*ast.TypeSpec)
-				if !ok {
-					continue
-				}
-				names[spec.Name.Name]++
-				if structure, ok := spec.Type.(*ast.StructType); ok {
-					for _, field := range structure.Fields.List {
-						for _, name := range field.Names {
-							names[spec.Name.Name+"."+name.Name]++
+				switch spec := spec.(type) {
+				case *ast.ValueSpec:
+					if declaration.Tok == token.CONST {
+						names["const "+spec.Names[0].Name]++
+					}
+				case *ast.TypeSpec:
+					names[spec.Name.Name]++
+					if structure, ok := spec.Type.(*ast.StructType); ok {
+						for _, field := range structure.Fields.List {
+							for _, name := range field.Names {
+								names[spec.Name.Name+"."+name.Name]++
+							}
 						}
+					}
+					if _, ok := spec.Type.(*ast.InterfaceType); ok && spec.Assign != token.NoPos {
+						names[spec.Name.Name+" = interface{}"]++
 					}
 				}
 			}

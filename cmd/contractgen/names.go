@@ -314,6 +314,10 @@ func (n *names) apply(contract *openapi3.T) {
 func nameParameters(parameters openapi3.Parameters) {
 	request, others := reserve("Params", "Body", "ContentType"), reserve()
 	for _, parameter := range parameters {
+		if schema := parameter.Value.Schema; schema != nil && schema.Value.Extensions[goName] != nil && parameter.Value.Extensions[goName] == nil {
+			// The Go name of a component is not the name of the parameters that have its type.
+			rename(&parameter.Value.Extensions, codegen.SchemaNameToTypeName(parameter.Value.Name))
+		}
 		if parameter.Value.In != openapi3.ParameterInPath {
 			others.name(parameter.Value.Name, &parameter.Value.Extensions)
 			continue

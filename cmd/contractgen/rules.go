@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"maps"
+	"math"
 	"mime"
 	"slices"
 	"strconv"
@@ -146,7 +147,7 @@ func isNull(ref *openapi3.SchemaRef) bool {
 // saysNothing reports whether a schema accepts everything, as far as oapi-codegen can tell.
 func saysNothing(s *openapi3.Schema) bool {
 	return s != nil && s.Extensions[goType] == nil && s.Type.Slice() == nil && s.AllOf == nil && s.AnyOf == nil && s.OneOf == nil &&
-		s.Not == nil && s.Enum == nil && s.Const == nil && s.Properties == nil
+		s.Not == nil && s.Enum == nil && s.Const == nil && len(s.Properties) == 0
 }
 
 // repairContent gives a type to media types whose schema says nothing: of an interface{} with a method no type can be
@@ -409,8 +410,11 @@ func constants(schema codegen.Schema) bool {
 	if !ok || !basic.IsAlias() && basic.Type().Underlying() != basic.Type() {
 		return false
 	}
+	whole := strings.Contains(schema.GoType, "int")
 	for _, value := range schema.EnumValues {
-		if _, err := strconv.ParseFloat(value, 64); err != nil && value != "true" && value != "false" {
+		number, err := strconv.ParseFloat(value, 64)
+		truth := value == "true" || value == "false"
+		if truth != (schema.GoType == "bool") || !truth && (err != nil || whole && number != math.Trunc(number)) {
 			return false
 		}
 	}
