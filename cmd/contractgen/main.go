@@ -9,6 +9,7 @@
 //   - Package contract reads the document, upgrades and repairs it in memory, and reports what is wrong with it.
 //   - What oapi-codegen refuses, or makes Go of that does not compile, is generated as something else, with a warning.
 //   - Go names that would collide are made unique, and those of components have at most 60 characters.
+//   - A strict server binds forms from the value that package contract validated.
 //   - Beside a strict server there is a type Unimplemented that implements every operation by an error.
 //   - No file is written before the code of every target compiles.
 package main
