@@ -61,6 +61,12 @@ func TestGenerate(t *testing.T) {
 			want: []string{"HandlerGetRequestObject"}, not: []string{"HandlerRequestObject"},
 		},
 		{
+			name: "names in a script without upper case", components: `"User": {"type": "object", "properties": {"名字": {"type": "string"}, "年龄": {"type": "integer"}}}`,
+			paths: `"/a": {"get": {"operationId": "a", "parameters": [{"name": "页", "in": "query", "schema": {"type": "integer"}}],
+				"responses": {"200": {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/User"}}}}}}}`,
+			want: []string{"User.U540DU5B57", "User.U5E74U9F84", "AParams.U9875"},
+		},
+		{
 			name: "operation without a name", paths: `"/a/{b}": {"get": {"parameters": [{"name": "b", "in": "path", "required": true, "schema": {"type": "string"}}], "responses": {"200": {"description": ""}}}}`,
 			want: []string{"GetABRequestObject"},
 		},

@@ -179,7 +179,7 @@ func shortName(goName, title string, taken map[string]bool) string {
 }
 
 // fieldNames are the fields of generated types that have a method for each operation.
-var fieldNames = []string{"Client", "Server", "RequestEditors", "Handler"}
+var fieldNames = []string{"Client", "Server", "RequestEditors", "Handler", "ClientInterface"}
 
 // nonWord is what FastAPI replaces in a path to make an operationId of it.
 var nonWord = regexp.MustCompile(`\W`)
@@ -615,13 +615,19 @@ func (s scope) name(name string, extensions *map[string]any) {
 	if given, ok := (*extensions)[goName].(string); ok {
 		name = given
 	}
-	goName := codegen.SchemaNameToTypeName(name)
+	byDefault := codegen.SchemaNameToTypeName(name)
+	goName := byDefault
+	if goName == "" { // oapi-codegen drops letters without case, such as Chinese ones, and makes an embedded field of none
+		for _, r := range name {
+			goName += fmt.Sprintf("U%04X", r)
+		}
+	}
 	free := goName
 	for i := 2; s[free]; i++ {
 		free = goName + strconv.Itoa(i)
 	}
 	s[free] = true
-	if free != goName {
+	if free != byDefault {
 		rename(extensions, free)
 	}
 }
