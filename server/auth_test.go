@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -87,13 +85,9 @@ func TestAuthenticationFailures(t *testing.T) {
 		"deleted":              {[]string{"Bearer " + deleted.Reveal()}, "deleted", deletedID.String(), `Bearer error="invalid_token"`, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
 			store := &few{keys: map[apikey.Hash]apikey.Key{secret.Hash(): live, expiredSecret.Hash(): expired}, deleted: deleted}
 			observer := new(witness)
-			handler, err := New(Options{Keys: store, Observer: observer, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
-			if err != nil {
-				t.Fatal(err)
-			}
+			handler, log := handle(t, api.Document, wrongHandler{}, Options{Keys: store, Observer: observer})
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/nope", nil)
 			request.Header["Authorization"] = test.headers
 			answer := httptest.NewRecorder()
@@ -145,13 +139,7 @@ func TestPeer(t *testing.T) {
 		"not an address":         {true, proxies, "10.1.2.3:1234", []string{"diga_0123456789abcdef"}, "10.1.2.3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
-			handler, err := New(Options{
-				Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), LogPeer: test.log, TrustedProxies: test.trusted,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			handler, log := handle(t, api.Document, wrongHandler{}, Options{LogPeer: test.log, TrustedProxies: test.trusted})
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/nope", nil)
 			request.RemoteAddr = test.address
 			request.Header["X-Forwarded-For"] = test.forwarded
@@ -173,16 +161,10 @@ func network(text string) *net.IPNet {
 
 // The log line of a 422 has the keywords, and nothing that the client sent.
 func TestViolationsInLog(t *testing.T) {
-	var log bytes.Buffer
-	handler, err := newHandler(api.Document, wrongHandler{}, Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil))}.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/nope", nil)
-	request.Header.Set("Authorization", "Bearer x")
-	handler.ServeHTTP(httptest.NewRecorder(), request)
+	handler, log := handle(t, api.Document, wrongHandler{}, Options{})
+	handler.ServeHTTP(httptest.NewRecorder(), authenticated(t.Context(), http.MethodDelete, "/v1/api_key/nope"))
 	if got := lineOf(t, log.String())["violations"]; !slices.Equal(got.([]any), []any{"path id format"}) || strings.Contains(log.String(), "nope") {
-		t.Errorf("logged %s", &log)
+		t.Errorf("logged %s", log)
 	}
 	described := describe([]contract.Violation{
 		{In: "body", Pointer: "/0/hunter2", Place: "/0/*", Keyword: "type"}, {In: "body", Pointer: "/0/hunter3", Place: "/0/*", Keyword: "type"},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,18 +39,14 @@ type bodyServer struct {
 
 func serveBodies(t *testing.T, timeout time.Duration, http2 bool) *bodyServer {
 	t.Helper()
-	s := &bodyServer{log: new(bytes.Buffer), ended: make(chan struct{}, 10)}
+	s := &bodyServer{ended: make(chan struct{}, 10)}
 	deletes := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
 		return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(struct{}{})), nil
 	}
-	options := Options{
-		Keys: anybody{}, Timeout: timeout, Logger: slog.New(slog.NewJSONHandler(s.log, nil)),
-		UnreadBody: func(*http.Request) { s.closes++ },
-	}
-	handler, err := newHandler(declaring(t), wrongHandler{operation: deletes}, options.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler, log := handle(t, declaring(t), wrongHandler{operation: deletes}, Options{
+		Timeout: timeout, UnreadBody: func(*http.Request) { s.closes++ },
+	})
+	s.log = log
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 		s.ended <- struct{}{}

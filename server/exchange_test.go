@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -61,7 +59,6 @@ func TestObserver(t *testing.T) {
 		}), nil
 	}
 	abort := func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic(http.ErrAbortHandler) }
-	id := apitype.NewUUID().String()
 	for name, test := range map[string]struct {
 		handler   wrong
 		method    string
@@ -71,31 +68,24 @@ func TestObserver(t *testing.T) {
 		violation *violation
 	}{
 		"unfit request":    {nil, "DELETE", "/v1/api_key/nope", true, 422, &violation{nil, "request"}},
-		"unfit response":   {teapot, "DELETE", "/v1/api_key/" + id, true, 500, &violation{nil, "response"}},
-		"aborted":          {abort, "DELETE", "/v1/api_key/" + id, true, 200, nil},
+		"unfit response":   {teapot, "DELETE", operationPath, true, 500, &violation{nil, "response"}},
+		"aborted":          {abort, "DELETE", operationPath, true, 200, nil},
 		"unknown path":     {nil, "GET", "/secrets", false, 404, nil},
 		"more segments":    {nil, "DELETE", "/v1/api_key/a/b", false, 404, nil},
-		"unknown method":   {nil, "EXPLODE", "/v1/api_key/" + id, false, 405, nil},
+		"unknown method":   {nil, "EXPLODE", operationPath, false, 405, nil},
 		"the document":     {nil, "GET", "/openapi.json", false, 200, nil},
 		"another document": {nil, "POST", "/openapi.json", false, 405, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
 			witness := new(witness)
-			options := Options{Keys: anybody{}, Observer: witness, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-			handler, err := newHandler(api.Document, wrongHandler{operation: test.handler}, options.withDefaults())
-			if err != nil {
-				t.Fatal(err)
-			}
-			request := httptest.NewRequestWithContext(t.Context(), test.method, test.path, nil)
-			request.Header.Set("Authorization", "Bearer x")
+			handler, log := handle(t, api.Document, wrongHandler{operation: test.handler}, Options{Observer: witness})
 			func() {
 				defer func() {
 					if cause := recover(); cause != nil && cause != any(http.ErrAbortHandler) {
 						panic(cause)
 					}
 				}()
-				handler.ServeHTTP(httptest.NewRecorder(), request)
+				handler.ServeHTTP(httptest.NewRecorder(), authenticated(t.Context(), test.method, test.path))
 			}()
 			if witness.begun != 1 || !slices.Equal(witness.statuses, []int{test.status}) {
 				t.Errorf("notified of %d requests with statuses %v, want one of %d", witness.begun, witness.statuses, test.status)
@@ -127,18 +117,13 @@ func TestRequestContext(t *testing.T) {
 			ended = ctx.Err()
 			return nil, ended
 		}
-		options := Options{Keys: anybody{}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-		handler, err := newHandler(api.Document, wrongHandler{operation: wait}, options)
-		if err != nil {
-			t.Fatal(err)
-		}
+		const timeout = time.Minute
+		handler, _ := handle(t, api.Document, wrongHandler{operation: wait}, Options{Timeout: timeout})
 		client, hangUp := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, hangUp)
-		request := httptest.NewRequestWithContext(client, "DELETE", "/v1/api_key/"+apitype.NewUUID().String(), nil)
-		request.Header.Set("Authorization", "Bearer x")
 		start := time.Now()
-		handler.ServeHTTP(httptest.NewRecorder(), request)
-		if took := time.Since(start); !errors.Is(ended, context.DeadlineExceeded) || took != options.Timeout {
+		handler.ServeHTTP(httptest.NewRecorder(), authenticated(client, "DELETE", operationPath))
+		if took := time.Since(start); !errors.Is(ended, context.DeadlineExceeded) || took != timeout {
 			t.Errorf("ended after %s with %v", took, ended)
 		}
 	})
@@ -190,7 +175,6 @@ func TestHangUp(t *testing.T) {
 			if err := keys.Create(t.Context(), target, targetSecret.Hash()); err != nil {
 				t.Fatal(err)
 			}
-			var log bytes.Buffer
 			observer := hangUps{clients: make(chan context.Context, 1), statuses: make(chan int, 1)}
 			begun, hungUp, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			implementation := wrongHandler{operation: func(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
@@ -198,11 +182,7 @@ func TestHangUp(t *testing.T) {
 				<-hungUp
 				return test.operation(ctx, target.ID)
 			}}
-			options := Options{Keys: keys, Observer: observer, Timeout: time.Hour, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-			handler, err := newHandler(api.Document, implementation, options.withDefaults())
-			if err != nil {
-				t.Fatal(err)
-			}
+			handler, log := handle(t, api.Document, implementation, Options{Keys: keys, Observer: observer, Timeout: time.Hour})
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer close(ended)
 				handler.ServeHTTP(w, r)

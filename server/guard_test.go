@@ -47,23 +47,41 @@ func (anybody) Authenticate(context.Context, apikey.Hash) (apikey.Key, error) {
 	return apikey.Key{ID: apitype.NewUUID()}, nil
 }
 
-const internalBody = `{"status":"error","error_code":"INTERNAL_SERVER_ERROR","message":"Error: Internal Server Error"}`
+// handle returns a handler of document with that implementation, and its log. Without options.Keys it serves anybody.
+func handle(t *testing.T, document []byte, implementation apiserver.StrictServerInterface, options Options) (http.Handler, *bytes.Buffer) {
+	t.Helper()
+	log := new(bytes.Buffer)
+	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
+	if options.Keys == nil {
+		options.Keys = anybody{}
+	}
+	handler, err := newHandler(document, implementation, options.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler, log
+}
+
+// authenticated returns a request that anybody accepts.
+func authenticated(ctx context.Context, method, path string) *http.Request {
+	request := httptest.NewRequestWithContext(ctx, method, path, nil)
+	request.Header.Set("Authorization", "Bearer x")
+	return request
+}
+
+// operationPath is the path of a key that does not exist.
+const operationPath = "/v1/api_key/019353e4-7d2a-7c5e-9d4f-0123456789ab"
 
 // serveOnce answers one authenticated delete by implementation and returns the answer and the log.
 func serveOnce(t *testing.T, implementation wrong) (*httptest.ResponseRecorder, string) {
 	t.Helper()
-	return serveRequest(t, api.Document, implementation, "/v1/api_key/"+apitype.NewUUID().String(), "Bearer x")
+	return serveRequest(t, api.Document, implementation, operationPath, "Bearer x")
 }
 
 func serveRequest(t *testing.T, document []byte, implementation wrong, path, authorization string) (*httptest.ResponseRecorder, string) {
 	t.Helper()
-	var log bytes.Buffer
-	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-	handler, err := newHandler(document, wrongHandler{operation: implementation}, options.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, path, nil)
+	handler, log := handle(t, document, wrongHandler{operation: implementation}, Options{})
+	request := authenticated(t.Context(), http.MethodDelete, path)
 	request.Header.Set("Authorization", authorization)
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, request)
@@ -111,26 +129,25 @@ func TestUndeclaredAnswers(t *testing.T) {
 		}), nil
 	}
 	document, operations := undeclaring(t)
-	const id = "019353e4-7d2a-7c5e-9d4f-0123456789ab"
 	for name, test := range map[string]struct {
-		handler           wrong
-		id, authorization string
-		status            int
-		body              string
-		errors            int // lines in the log
+		handler             wrong
+		path, authorization string
+		status              int
+		body                string
+		errors              int // lines in the log
 	}{
-		"no key":                  {nil, id, "", 403, bodyUnauthorized, 0},
-		"unexpected error":        {fail(errors.New("disk full")), id, "Bearer x", 500, bodyInternal, 1},
-		"panic":                   {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic("bug") }, id, "Bearer x", 500, bodyInternal, 1},
-		"not implemented":         {unwritten, id, "Bearer x", 501, bodyNotImplemented, 0},
-		"declared":                {nil, "nope", "Bearer x", 422, "", 0},
-		"handler: missing key":    {fail(apikey.ErrNotFound), id, "Bearer x", 500, bodyInternal, 1},
-		"handler: forbidden":      {fail(errForbidden), id, "Bearer x", 500, bodyInternal, 1},
-		"handler: undeclared":     {teapot, id, "Bearer x", 500, bodyInternal, 1},
-		"handler: token not sent": {fail(errMissing), id, "Bearer x", 500, bodyInternal, 1},
+		"no key":                  {nil, operationPath, "", 403, bodyUnauthorized, 0},
+		"unexpected error":        {fail(errors.New("disk full")), operationPath, "Bearer x", 500, bodyInternal, 1},
+		"panic":                   {func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) { panic("bug") }, operationPath, "Bearer x", 500, bodyInternal, 1},
+		"not implemented":         {unwritten, operationPath, "Bearer x", 501, bodyNotImplemented, 0},
+		"declared":                {nil, "/v1/api_key/nope", "Bearer x", 422, "", 0},
+		"handler: missing key":    {fail(apikey.ErrNotFound), operationPath, "Bearer x", 500, bodyInternal, 1},
+		"handler: forbidden":      {fail(errForbidden), operationPath, "Bearer x", 500, bodyInternal, 1},
+		"handler: undeclared":     {teapot, operationPath, "Bearer x", 500, bodyInternal, 1},
+		"handler: token not sent": {fail(errMissing), operationPath, "Bearer x", 500, bodyInternal, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, log := serveRequest(t, document, test.handler, "/v1/api_key/"+test.id, test.authorization)
+			answer, log := serveRequest(t, document, test.handler, test.path, test.authorization)
 			if answer.Code != test.status || test.body != "" && answer.Body.String() != test.body || answer.Body.Len() == 0 {
 				t.Errorf("answered %d %s, want %d %s", answer.Code, answer.Body, test.status, test.body)
 			}
@@ -154,22 +171,15 @@ func unwritten(ctx context.Context) (apiserver.DeleteAPIKeyResponseObject, error
 
 // A server that embeds apiserver.Unimplemented serves: 501, no error in the log, and one line at start.
 func TestNotImplemented(t *testing.T) {
-	var log bytes.Buffer
-	options := Options{Keys: anybody{}, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-	handler, err := newHandler(api.Document, struct{ apiserver.Unimplemented }{}, options.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler, log := handle(t, api.Document, struct{ apiserver.Unimplemented }{}, Options{})
 	_, operations := undeclaring(t)
 	if strings.Count(log.String(), fmt.Sprintf(`"operations_not_implemented":%d`, operations)) != 1 {
-		t.Errorf("the log does not report the missing operation:\n%s", &log)
+		t.Errorf("the log does not report the missing operation:\n%s", log)
 	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/v1/api_key/"+apitype.NewUUID().String(), nil)
-	request.Header.Set("Authorization", "Bearer x")
 	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, request)
+	handler.ServeHTTP(answer, authenticated(t.Context(), http.MethodDelete, operationPath))
 	if answer.Code != 501 || answer.Body.String() != bodyNotImplemented || strings.Contains(log.String(), "ERROR") {
-		t.Errorf("answered %d %s, logged\n%s", answer.Code, answer.Body, &log)
+		t.Errorf("answered %d %s, logged\n%s", answer.Code, answer.Body, log)
 	}
 }
 
@@ -214,7 +224,7 @@ func TestWrongHandler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, log := serveOnce(t, test.handler)
-			if answer.Code != 500 || answer.Body.String() != internalBody {
+			if answer.Code != 500 || answer.Body.String() != bodyInternal {
 				t.Errorf("answered %d %s", answer.Code, answer.Body)
 			}
 			if answer.Header().Get("X-Leaked") != "" || answer.Header().Get("Content-Type") != "application/json" {
@@ -293,15 +303,10 @@ func TestAbortedResponse(t *testing.T) {
 					return fail()
 				}), nil
 			}
-			var log bytes.Buffer
 			observer := new(witness)
-			options := Options{Keys: anybody{}, Observer: observer, Logger: slog.New(slog.NewJSONHandler(&log, nil))}
-			handler, err := newHandler(document, wrongHandler{operation: stream}, options.withDefaults())
-			if err != nil {
-				t.Fatal(err)
-			}
+			handler, log := handle(t, document, wrongHandler{operation: stream}, Options{Observer: observer})
 			server := httptest.NewServer(handler)
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, server.URL+"/v1/api_key/"+apitype.NewUUID().String(), nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, server.URL+operationPath, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,7 +325,7 @@ func TestAbortedResponse(t *testing.T) {
 				t.Errorf("logged %v, counted %v", line, observer.statuses)
 			}
 			if !regexp.MustCompile(`"level":"ERROR","msg":"response aborted".*"cause":"[^"]*cause"`).MatchString(log.String()) || strings.Count(log.String(), "ERROR") != 1 {
-				t.Errorf("logged\n%s", &log)
+				t.Errorf("logged\n%s", log)
 			}
 		})
 	}
@@ -330,7 +335,7 @@ func TestAbortedResponse(t *testing.T) {
 func TestOtherSecuritySchemes(t *testing.T) {
 	document := []byte(strings.ReplaceAll(string(api.Document), `"scheme": "bearer"`, `"scheme": "basic"`))
 	for _, authorization := range []string{"Bearer x", "Basic eDp4", ""} {
-		answer, log := serveRequest(t, document, nil, "/v1/api_key/"+apitype.NewUUID().String(), authorization)
+		answer, log := serveRequest(t, document, nil, operationPath, authorization)
 		if answer.Code != 403 || answer.Body.String() != bodyUnauthorized {
 			t.Errorf("%q is answered %d %s", authorization, answer.Code, answer.Body)
 		}

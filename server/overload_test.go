@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -29,54 +27,43 @@ func TestMaxInFlight(t *testing.T) {
 	undeclared, _ := undeclaring(t)
 	for name, document := range map[string][]byte{"declared": api.Document, "undeclared": undeclared} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
 			observer, now := new(sheds), time.Now()
 			begun, finish := make(chan struct{}), make(chan struct{})
 			var served atomic.Int64
-			options := Options{
-				Keys: anybody{}, Observer: observer, MaxInFlight: limit, Timeout: time.Hour,
-				Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return now },
-			}
-			handler, err := newHandler(document, wrongHandler{operation: func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
+			handler, log := handle(t, document, wrongHandler{operation: func(context.Context) (apiserver.DeleteAPIKeyResponseObject, error) {
 				if served.Add(1) <= limit { // one too many would wait for ever
 					begun <- struct{}{}
 					<-finish
 				}
 				return apiserver.DeleteAPIKey200JSONResponse(apitype.Of(struct{}{})), nil
-			}}, options.withDefaults())
-			if err != nil {
-				t.Fatal(err)
-			}
+			}}, Options{Observer: observer, MaxInFlight: limit, Timeout: time.Hour, Now: func() time.Time { return now }})
 			ask := func(method, path string) *httptest.ResponseRecorder {
-				request := httptest.NewRequestWithContext(t.Context(), method, path, nil)
-				request.Header.Set("Authorization", "Bearer x")
 				recorder := httptest.NewRecorder()
-				handler.ServeHTTP(recorder, request)
+				handler.ServeHTTP(recorder, authenticated(t.Context(), method, path))
 				return recorder
 			}
-			operation := "/v1/api_key/" + apitype.NewUUID().String()
 			answers := make(chan int)
 			for range limit {
-				go func() { answers <- ask("DELETE", operation).Code }()
+				go func() { answers <- ask("DELETE", operationPath).Code }()
 				<-begun
 			}
 			for i := range 3 {
 				if got := ask("GET", "/openapi.json"); got.Code != 200 {
 					t.Errorf("the document: %d", got.Code)
 				}
-				for _, path := range []string{operation, "/v1/api_key/nope"} {
+				for _, path := range []string{operationPath, "/v1/api_key/nope"} {
 					got := ask("DELETE", path)
-					if got.Code != 500 || got.Header().Get("Retry-After") != "1" || got.Body.String() != internalBody {
+					if got.Code != 500 || got.Header().Get("Retry-After") != "1" || got.Body.String() != bodyInternal {
 						t.Errorf("%s: answered %d %s, %v", path, got.Code, got.Body, got.Header())
 					}
 				}
 				if warnings := strings.Count(log.String(), `"requests shed","max_in_flight":3`); warnings != 1+i {
-					t.Errorf("%d warnings in the log, want %d:\n%s", warnings, 1+i, &log)
+					t.Errorf("%d warnings in the log, want %d:\n%s", warnings, 1+i, log)
 				}
 				now = now.Add(time.Minute)
 			}
 			if observer.Load() != 6 || strings.Contains(log.String(), `"level":"ERROR"`) || strings.Count(log.String(), `"msg":"request"`) != 9 {
-				t.Errorf("%d requests shed, logged\n%s", observer.Load(), &log)
+				t.Errorf("%d requests shed, logged\n%s", observer.Load(), log)
 			}
 			close(finish)
 			for range limit {
@@ -84,7 +71,7 @@ func TestMaxInFlight(t *testing.T) {
 					t.Errorf("a request within the limit is answered %d", status)
 				}
 			}
-			if got := ask("DELETE", operation); got.Code != 200 {
+			if got := ask("DELETE", operationPath); got.Code != 200 {
 				t.Errorf("after the overload: %d", got.Code)
 			}
 		})
