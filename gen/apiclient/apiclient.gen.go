@@ -271,7 +271,8 @@ func (c *Client) applyEditors(ctx context.Context, req *http.Request, additional
 //
 // A method returns a pointer to the decoded JSON where the document declares one type of it for success, an
 // io.ReadCloser where it declares another media type, and a struct where it declares several. The pointer is nil when
-// the success has no body or is JSON null. The caller closes a reader that is not nil.
+// the success has no body or is JSON null. The caller closes a reader that is not nil. JSON of an empty schema has the
+// type apitype.JSON; a DELETE does not return it.
 type Operations[O, R any] struct {
 	call func(context.Context, apitype.Call, []O) (R, error)
 }
