@@ -196,6 +196,11 @@ func TestGenerate(t *testing.T) {
 			want:       []string{"Odd"}, not: []string{"OddB", "OddI", "OddN"},
 		},
 		{
+			name: "media types with an asterisk", paths: `"/a": {"post": {"operationId": "a", "requestBody": {"content": {"application/json": {}, "application/octet-stream": {}, "text/*": {}}}, "responses": {"200": {"description": ""}}}}`,
+			want: []string{"ARequestObject.JSONBody", "ARequestObject.Body"}, not: []string{"ARequestObject.ContentType"},
+			note: "A: its bodies of application/octet-stream, text/* are one field Body",
+		},
+		{
 			name: "several media types without a Go type", paths: `"/a": {"post": {"operationId": "a", "requestBody": {"content": {"application/json": {}, "application/xml": {"schema": {"type": "object"}}, "text/csv": {}, "text/xml": {}}},
 				"responses": {"200": {"description": "", "content": {"application/xml": {"schema": {"type": "string"}}, "text/xml": {"schema": {"type": "string"}}, "application/yaml": {"schema": {"type": "string"}}, "text/yaml": {"schema": {"type": "string"}}}}}}}`,
 			want: []string{"ARequestObject.JSONBody", "ARequestObject.Body", "AResponse.XML200", "AResponse.YAML200"},

@@ -53,7 +53,9 @@ func repair(contents *openapi3.T, note func(path []string, message string)) {
 		item.Parameters = bindable(item.Parameters, at, note)
 		operation.Parameters = bindable(operation.Parameters, at, note)
 		if operation.RequestBody != nil {
-			mergeUntyped(operation.RequestBody.Value.Content)
+			if merged := mergeUntyped(operation.RequestBody.Value.Content); len(merged) > 1 {
+				note([]string{at.goName(operation.OperationID)}, "its bodies of "+strings.Join(merged, ", ")+" are one field Body")
+			}
 			repairContent(operation.RequestBody.Value.Content, func(media string) {
 				note([]string{at.goName(operation.OperationID)}, "its body "+media+" has no Go name of its own, and is left out")
 			})
@@ -175,30 +177,28 @@ func repairContent(content openapi3.Content, dropped func(media string)) {
 }
 
 // mergeUntyped replaces the media types of a body that oapi-codegen has no type for by one, because each would be the field
-// Body. The generated server compares the Content-Type of a request with the beginning that they have in common.
-func mergeUntyped(content openapi3.Content) {
-	var untyped []string
+// Body. Where a body has several media types, the generated server compares the Content-Type of a request with the beginning
+// of each, so the one that remains is what they have in common, and has no asterisk. It returns those that it replaced.
+func mergeUntyped(content openapi3.Content) (untyped []string) {
 	for _, media := range slices.Sorted(maps.Keys(content)) {
-		switch mediaTag(media) {
-		case "JSON", "Multipart", "Formdata", "Text":
+		switch {
+		case util.IsMediaTypeJson(media), strings.HasPrefix(media, "multipart/"), media == "application/x-www-form-urlencoded", media == "text/plain":
 		default:
-			if !util.IsMediaTypeJson(media) {
-				untyped = append(untyped, media)
-			}
+			untyped = append(untyped, media)
 		}
 	}
-	if len(untyped) < 2 {
-		return
+	if len(content) < 2 || len(untyped) == 0 {
+		return nil
 	}
-	first, last := untyped[0], untyped[len(untyped)-1]
-	common := 0
-	for common < min(len(first), len(last)) && first[common] == last[common] {
-		common++
-	}
+	common, _, _ := strings.Cut(untyped[0], "*")
 	for _, media := range untyped {
+		for !strings.HasPrefix(media, common) {
+			common = common[:len(common)-1]
+		}
 		delete(content, media)
 	}
-	content[first[:common]] = openapi3.NewMediaType()
+	content[common] = openapi3.NewMediaType()
+	return untyped
 }
 
 // isPlainString reports whether the Go type of s is a string.
