@@ -110,21 +110,3 @@ func appendCanonical(b []byte, value any) []byte {
 	}
 	return parseDecimal(fmt.Sprint(value)).append(b)
 }
-
-var (
-	tokenEscaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	tokenUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
-)
-
-// escapeToken escapes a reference token of a JSON pointer (RFC 6901).
-func escapeToken(token string) string { return tokenEscaper.Replace(token) }
-
-// pointerTo joins unescaped reference tokens to a JSON pointer.
-func pointerTo(tokens []string) string {
-	var b strings.Builder
-	for _, token := range tokens {
-		b.WriteByte('/')
-		b.WriteString(escapeToken(token))
-	}
-	return b.String()
-}

@@ -83,7 +83,10 @@ func (o oracle) violations(t testing.TB, text []byte) []string {
 	add := func(pointer, keyword string) { found = append(found, pointer+" "+keyword) }
 	var collect func(e *jsonschema.ValidationError)
 	collect = func(e *jsonschema.ValidationError) {
-		pointer := pointerTo(e.InstanceLocation)
+		pointer := ""
+		for _, token := range e.InstanceLocation {
+			pointer += "/" + escapeToken(token)
+		}
 		switch k := e.ErrorKind.(type) {
 		case *kind.Required:
 			for _, name := range k.Missing {

@@ -157,17 +157,6 @@ func (r *reader) lookup(root *node, pointer, kind string) (*node, bool) {
 	return o, true
 }
 
-// valueAt returns the value that a JSON pointer leads to.
-func valueAt(value any, pointer string) (any, bool) {
-	for _, token := range splitPointer(pointer) {
-		var ok bool
-		if value, ok = child(value, token); !ok {
-			return nil, false
-		}
-	}
-	return value, true
-}
-
 // resolve finds what every reference leads to. A broken one is removed, so that the rest of the document can be checked.
 func (r *reader) resolve() {
 	for i := 0; i < len(r.refs); i++ {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -316,43 +314,3 @@ func (p *place) pointer() string {
 }
 
 func (p *place) below(token string, offset int) *place { return &place{p, token, offset} }
-
-// splitPointer returns the unescaped tokens of a JSON pointer.
-func splitPointer(pointer string) []string {
-	if pointer == "" {
-		return nil
-	}
-	tokens := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i, token := range tokens {
-		tokens[i] = tokenUnescaper.Replace(token)
-	}
-	return tokens
-}
-
-// child returns the member or the item of value that the token of a pointer leads to.
-func child(value any, token string) (any, bool) {
-	switch value := value.(type) {
-	case *node:
-		return value.get(token)
-	case []any:
-		if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(value) {
-			return value[i], true
-		}
-	}
-	return nil, false
-}
-
-// fragment returns the JSON pointer of a reference into the same document.
-func fragment(ref string) (string, bool) {
-	rest, ok := strings.CutPrefix(ref, "#")
-	if !ok {
-		return "", false
-	}
-	if unescaped, err := url.PathUnescape(rest); err == nil {
-		rest = unescaped
-	}
-	return rest, rest == "" || rest[0] == '/'
-}
-
-// reference returns the $ref to the JSON pointer.
-func reference(pointer string) string { return "#" + (&url.URL{Path: pointer}).EscapedPath() }
