@@ -209,11 +209,14 @@ func (x *exchanger) request(o *contract.Operation, item, operation map[string]an
 	path, query, header := o.Path, url.Values{}, http.Header{}
 	shared, _ := item["parameters"].([]any)
 	own, _ := operation["parameters"].([]any)
-	for _, declaration := range slices.Concat(shared, own) {
+	declared := make(map[[2]any]bool)
+	for _, declaration := range slices.Concat(own, shared) { // a parameter of the operation overrides one of the path
 		parameter := x.object(declaration)
-		if parameter["required"] != true {
+		key := [2]any{parameter["in"], parameter["name"]}
+		if declared[key] || parameter["required"] != true {
 			continue
 		}
+		declared[key] = true
 		name, _ := parameter["name"].(string)
 		value, ok := x.value(parameter["schema"], 0)
 		text := fmt.Sprint(value)
