@@ -26,6 +26,8 @@ type parameter struct {
 	// decoding is what kin-openapi gets in place of the parameter. Its decoder is not exported, but its validator is. The
 	// schema of decoding keeps what the decoder looks at and rejects every value, and the rejection contains the value.
 	decoding *openapi3.Parameter
+	// alternatives are the same, each for one alternative of the schema: "7" may be a number or text.
+	alternatives []*openapi3.Parameter
 }
 
 // compileParameters prepares the parameters of the path and of the operation, in the order of the document.
@@ -96,6 +98,11 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 		return p, nil
 	}
 	decoding.Schema = refuseAll(model.Schema)
+	for _, alternative := range slices.Concat(decoding.Schema.Value.AnyOf, decoding.Schema.Value.OneOf) {
+		one := decoding
+		one.Schema = refuseAll(alternative)
+		p.alternatives = append(p.alternatives, &one)
+	}
 	p.plain = isPlain(&decoding)
 	p.schema, err = c.at(pointer + "/schema")
 	return p, err
@@ -262,7 +269,24 @@ func (p *parameter) check(s *source) []Violation {
 	if !validText(value) {
 		return []Violation{undecodable(p.in, p.name, "Input should be valid UTF-8", errNotUTF8)}
 	}
-	return p.schema.validateValue(value, p.in, p.name)
+	violations := p.schema.validateValue(value, p.in, p.name)
+	if len(violations) > 0 && p.fitsAlternative(s) {
+		return nil
+	}
+	return violations
+}
+
+// fitsAlternative reports whether the value fits the schema when it is decoded by one of the alternatives. Kin-openapi
+// decodes it by the first of anyOf, or the last of oneOf, that can.
+func (p *parameter) fitsAlternative(s *source) bool {
+	for _, alternative := range p.alternatives {
+		as := *p
+		as.decoding = alternative
+		if value, violations := as.decode(s); len(violations) == 0 && value != nil && validText(value) && len(p.schema.validateValue(value, p.in, p.name)) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *parameter) missing() []Violation {

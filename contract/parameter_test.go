@@ -24,6 +24,10 @@ const (
 // TestParameterTypes has schemas whose type is not where kin-openapi looks for it.
 func TestParameterTypes(t *testing.T) {
 	for _, test := range []struct{ schema, right, wrong, want string }{
+		// A value has a reading for each alternative.
+		{`{"oneOf":[{"type":"integer","enum":[1,3]},{"type":"string","enum":["a"]}]}`, "3", "2", "query p enum"},
+		{`{"oneOf":[{"type":"integer","enum":[1,3]},{"type":"string","enum":["a"]}]}`, "a", "b", "query p enum"},
+		{`{"anyOf":[{"type":"integer","maximum":9},{"type":"string","minLength":3}]}`, "100", "10", "query p maximum"},
 		{`{"$ref":"#/components/schemas/I","minimum":2}`, "2", "1", "query p minimum"},
 		{`{"type":"array","items":{"$ref":"#/components/schemas/I","minimum":2}}`, "2", "1", "query p /0 minimum"},
 		{`{"anyOf":[{"$ref":"#/components/schemas/I","minimum":2},{"type":"null"}]}`, "2", "1", "query p minimum"},
