@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"net/url"
 	"regexp"
 	"slices"
@@ -157,6 +158,7 @@ func (r *reader) repairSchema(s *node) {
 			s.remove(name)
 		}
 	}
+	r.mendEnum(s)
 	if enum := s.list("enum"); enum != nil {
 		seen := make(map[string]bool, len(enum))
 		unique := enum[:0:0]
@@ -230,6 +232,43 @@ func (r *reader) mendTypes(s *node) {
 	default:
 		s.set("type", found[0])
 	}
+}
+
+// mendEnum gives values of an enumeration the type of the schema, if only quotation marks are missing or too many: in YAML,
+// from which many documents are made, [1, true] is no list of texts. With another type the values are never accepted.
+func (r *reader) mendEnum(s *node) {
+	kind := s.text("type")
+	if names := slices.DeleteFunc(slices.Clone(s.list("type")), func(name any) bool { return name == "null" }); len(names) == 1 {
+		kind, _ = names[0].(string)
+	}
+	values := slices.Clone(s.list("enum"))
+	for i, value := range values {
+		text, isText := value.(string)
+		isNumber := isText && json.Valid([]byte(text)) && strings.Trim(text, "-+.eE0123456789") == ""
+		switch {
+		case kind == "string" && isScalar(value):
+			values[i] = string(appendJSON(nil, value))
+		case kind == "number" && isNumber, kind == "integer" && isNumber && !strings.ContainsAny(text, ".eE"):
+			values[i] = json.Number(text)
+		case kind == "boolean" && (text == "true" || text == "false"):
+			values[i] = text == "true"
+		default:
+			continue
+		}
+		r.warn(s, "enum", "enum", "a value is read as the type of the schema, %s", kind)
+	}
+	if len(values) > 0 {
+		s.set("enum", values)
+	}
+}
+
+// isScalar reports whether value is a number or a boolean.
+func isScalar(value any) bool {
+	switch value.(type) {
+	case json.Number, bool:
+		return true
+	}
+	return false
 }
 
 // upgrade turns keywords of OpenAPI 3.0 into those of JSON Schema 2020-12. Authors of 3.1 documents mean the same by
