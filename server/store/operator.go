@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/diga-io/diga-api/gen/apitype"
 	"github.com/diga-io/diga-api/server/apikey"
 )
@@ -115,7 +117,13 @@ func (s *Store) Purge(ctx context.Context, before time.Time, progress Progress) 
 func (s *Store) purgeRange(ctx context.Context, first, last string, before time.Time) (rows int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
 	defer cancel()
-	return s.exec(ctx, purgeSQL, first, last, before.UnixMicro())
+	for {
+		rows, err = s.exec(ctx, purgeSQL, first, last, before.UnixMicro())
+		// While servers write, the lock of SQLite may go to them for longer than the busy timeout.
+		if !sqliteCode(err, sqlite3.SQLITE_BUSY) || ctx.Err() != nil {
+			return rows, err
+		}
+	}
 }
 
 // largestID is not less than any id.

@@ -435,6 +435,33 @@ func TestSQLiteLocked(t *testing.T) {
 	}
 }
 
+// TestSQLitePurgeWaits has another connection hold the write lock for longer than a statement waits for it.
+func TestSQLitePurgeWaits(t *testing.T) {
+	url := sqlite(t)
+	s := storetest.Open(t, url)
+	storetest.FillTombstones(t, url, 3)
+	other := storetest.Connect(t, url)
+	storetest.Exec(t, other, `BEGIN IMMEDIATE`)
+	purged := make(chan error, 1)
+	go func() {
+		_, err := s.Purge(t.Context(), time.Now(), nil)
+		purged <- err
+	}()
+	elsewhere := storetest.Connect(t, url+"?_pragma=busy_timeout(1000)")
+	for range 2 { // each waits as long as a statement of the purge
+		if _, err := elsewhere.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err == nil {
+			t.Fatal("the lock is free")
+		}
+	}
+	storetest.Exec(t, other, `ROLLBACK`)
+	if err := <-purged; err != nil {
+		t.Error(err)
+	}
+	if left, err := s.CountTombstones(t.Context(), time.Now()); err != nil || left != 0 {
+		t.Errorf("%d tombstones are left, %v", left, err)
+	}
+}
+
 // TestSQLiteFull leaves no room on the disk, as far as its own process can tell: an error, nothing half-done, and all is
 // well once there is room again.
 func TestSQLiteFull(t *testing.T) {
