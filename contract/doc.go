@@ -72,10 +72,12 @@
 //     treats the part that it cannot parse as missing.
 //   - parameters without a type: the value is a string, and so is an item without one. Stock rejects all values.
 //   - headers without a type: the same, for responses.
-//   - alternatives of a parameter: a value that none of them decodes is rejected. Stock takes it for a missing one, and the
-//     handler gets the default.
+//   - alternatives of a parameter: a value is accepted if it fits when one of them decodes it, and rejected if none does.
+//     Stock decodes by the first of anyOf, or the last of oneOf, that can; if none can, it takes the value for a missing one,
+//     and the handler gets the default.
 //   - not, of a parameter: it is obeyed. Stock rejects the parameter.
-//   - paths like /jobs/{id}:cancel: they are served. Stock's routers, and echo, take the whole segment for the parameter.
+//   - paths like /jobs/{id}:cancel and /files/{name}.{format}: they are served, also beside /jobs/{id}. Stock's routers, and
+//     echo, take the rest of the segment for one parameter.
 //   - large bodies: Options.MaxBodyBytes limits them.
 //   - forms: properties with alternatives, such as anyOf with null, are decoded by type, a part that is not declared is text,
 //     and a file may have any media type. Stock takes the first for null, and rejects the others.

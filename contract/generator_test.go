@@ -257,7 +257,11 @@ func (g generator) parameterSchema() obj {
 		g.sometimes(s, 50, "required", []any{"a"})
 		return s
 	case 2:
-		return obj{pick(g, "anyOf", "oneOf", "allOf"): []any{typed(), typed()}}
+		one, other := typed(), typed()
+		for other["type"] != one["type"] { // of different types, kin-openapi decodes by one of them only
+			other = typed()
+		}
+		return obj{pick(g, "anyOf", "oneOf", "allOf"): []any{one, other}}
 	}
 	s := typed()
 	if s["type"] == "integer" && g.maybe(20) {

@@ -369,7 +369,7 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 // decodeValue has kin-openapi decode the value that input has for the parameter. It is nil if there is none.
 func (p *parameter) decodeValue(input *openapi3filter.RequestValidationInput, sent bool) (any, error) {
 	decoding := *p.decoding
-	if sent {
+	if sent && len(p.alternatives) > 0 {
 		decoding.Required = true // or kin-openapi takes a value that no alternative decodes for a missing one
 	}
 	err := guard(func() error { return openapi3filter.ValidateParameter(input.Request.Context(), input, &decoding) })
