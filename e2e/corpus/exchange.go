@@ -224,7 +224,7 @@ func (x *exchanger) request(o *contract.Operation, item, operation map[string]an
 		case map[string]any, nil:
 			return nil, false
 		case []any:
-			if items := value.([]any); len(items) == 1 {
+			if items := value.([]any); len(items) == 1 && items[0] != nil {
 				text = fmt.Sprint(items[0])
 			} else {
 				return nil, false
