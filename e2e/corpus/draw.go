@@ -334,3 +334,22 @@ func breakings(value any) []any {
 	}
 	return append(members, variants...)
 }
+
+// formBreakings is breakings for a form, which has no types: each variant lacks a member, or has text in place of one that
+// is none.
+func formBreakings(object map[string]any) (variants []any) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		without := maps.Clone(object)
+		delete(without, name)
+		if len(without) > 0 {
+			variants = append(variants, without)
+		}
+		changed := maps.Clone(object)
+		changed[name] = "\u0001"
+		if _, ok := object[name].([]any); ok {
+			changed[name] = []any{"\u0001"}
+		}
+		variants = append(variants, changed)
+	}
+	return variants
+}

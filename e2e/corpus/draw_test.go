@@ -14,9 +14,20 @@ const pets = `{"openapi": "3.1.0", "info": {"title": "t", "version": "1"},
 			"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}],
 			"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}}},
 			"responses": {"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Pet"}}}}}}
+		}},
+		"/form": {"post": {
+			"requestBody": {"required": true, "content": {"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Form"}}}},
+			"responses": {"200": {"description": "", "content": {"application/json": {"schema": {}}}}}
+		}},
+		"/parts": {"post": {
+			"requestBody": {"required": true, "content": {"multipart/form-data": {"schema": {"$ref": "#/components/schemas/Form"}}}},
+			"responses": {"200": {"description": "", "content": {"application/json": {"schema": {}}}}}
 		}}
 	},
 	"components": {"schemas": {
+		"Form": {"type": "object", "properties": {
+			"age": {"anyOf": [{"type": "integer"}, {"type": "null"}]}, "pets": {"type": "array", "items": {"$ref": "#/components/schemas/Pet"}}
+		}},
 		"Pet": {"type": "object", "required": ["name", "age"], "properties": {
 			"name": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$"}, "age": {"type": "integer", "exclusiveMinimum": 3},
 			"mother": {"anyOf": [{"$ref": "#/components/schemas/Pet"}, {"type": "null"}]}
@@ -30,8 +41,8 @@ func TestExchange(t *testing.T) {
 		t.Fatal(contract.Errors(findings))
 	}
 	operations, verdicts, err := exchange(d)
-	if err != nil || operations != 1 || verdicts.right != 3 || verdicts.wrong != 0 {
-		t.Errorf("exchange() = %d, %+v, %v; want three right verdicts", operations, verdicts, err)
+	if err != nil || operations != 3 || verdicts.right != 7 || verdicts.wrong != 0 {
+		t.Errorf("exchange() = %d, %+v, %v; want seven right verdicts", operations, verdicts, err)
 	}
 }
 

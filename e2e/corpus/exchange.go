@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,17 +106,26 @@ func (x *exchanger) operation(o *contract.Operation) {
 	if !ok {
 		return
 	}
-	body, media, schema := x.jsonContent(operation["requestBody"], pointer+"/requestBody")
+	body, media, schema := x.content(operation["requestBody"], pointer+"/requestBody", "application/json", urlencoded, multipartForm)
 	var valid []byte
 	if schema != nil {
 		value, drawn := x.drawValid(schema, body)
 		if !drawn {
 			return
 		}
-		valid = encode(value)
-		for _, broken := range breakings(value) {
+		variants := breakings(value)
+		if isFormMedia(media) {
+			form, ok := value.(map[string]any)
+			if !ok || !isForm(form) {
+				return
+			}
+			variants = formBreakings(form)
+		}
+		media, valid = encodeBody(media, value)
+		for _, broken := range variants {
 			if schema.Validate(broken) != nil && broken != nil {
-				x.expect(o, "broken request", request(media, encode(broken)), 0, func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) })
+				media, body := encodeBody(media, broken)
+				x.expect(o, "broken request", request(media, body), 0, func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) })
 				break
 			}
 		}
@@ -128,7 +138,7 @@ func (x *exchanger) operation(o *contract.Operation) {
 		if err != nil || status < 200 || status == http.StatusNotModified || status == http.StatusNoContent || status == http.StatusResetContent {
 			continue
 		}
-		content, media, schema := x.jsonContent(responses[code], pointer+"/responses/"+code)
+		content, answerMedia, schema := x.content(responses[code], pointer+"/responses/"+code, "application/json")
 		response := x.object(responses[code])
 		if schema == nil || hasRequired(response["headers"]) {
 			continue
@@ -139,22 +149,18 @@ func (x *exchanger) operation(o *contract.Operation) {
 		}
 		write := func(value any) func(w http.ResponseWriter) {
 			return func(w http.ResponseWriter) {
-				w.Header().Set("Content-Type", media)
+				w.Header().Set("Content-Type", answerMedia)
 				w.WriteHeader(status)
 				_, _ = w.Write(encode(value))
 			}
 		}
-		var requestMedia string
-		if valid != nil {
-			_, requestMedia, _ = x.jsonContent(operation["requestBody"], pointer+"/requestBody")
-		}
-		x.expect(o, "valid response "+code, request(requestMedia, valid), status, write(value))
+		x.expect(o, "valid response "+code, request(media, valid), status, write(value))
 		if o.Method == http.MethodHead {
 			continue
 		}
 		for _, broken := range breakings(value) {
 			if schema.Validate(broken) != nil {
-				x.expect(o, "broken response "+code, request(requestMedia, valid), http.StatusInternalServerError, write(broken))
+				x.expect(o, "broken response "+code, request(media, valid), http.StatusInternalServerError, write(broken))
 				break
 			}
 		}
@@ -177,8 +183,9 @@ func (x *exchanger) drawValid(validator *jsonschema.Schema, schema any) (any, bo
 	return value, ok && validator.Validate(value) == nil
 }
 
-// jsonContent returns the schema of the JSON content of a body or a response, and the validator for it.
-func (x *exchanger) jsonContent(declaration any, pointer string) (schema any, media string, validator *jsonschema.Schema) {
+// content returns the schema of the content of a body or a response in the first of kinds that it has, and the validator
+// for it.
+func (x *exchanger) content(declaration any, pointer string, kinds ...string) (schema any, media string, validator *jsonschema.Schema) {
 	if object, ok := declaration.(map[string]any); ok {
 		if ref, ok := object["$ref"].(string); ok {
 			pointer = ref
@@ -187,11 +194,11 @@ func (x *exchanger) jsonContent(declaration any, pointer string) (schema any, me
 	content, _ := x.object(declaration)["content"].(map[string]any)
 	for _, media := range slices.Sorted(maps.Keys(content)) {
 		kind, _, err := mime.ParseMediaType(media)
-		if err != nil || kind != "application/json" {
+		if err != nil || !slices.Contains(kinds, kind) {
 			continue
 		}
 		object, _ := content[media].(map[string]any)
-		if object["schema"] == nil {
+		if object["schema"] == nil || object["encoding"] != nil {
 			return nil, "", nil
 		}
 		validator, err := x.validator.Compile(documentURL + strings.ReplaceAll(pointer, "%", "%25") + "/content/" + escape(media) + "/schema")
@@ -201,6 +208,64 @@ func (x *exchanger) jsonContent(declaration any, pointer string) (schema any, me
 		return object["schema"], media, validator
 	}
 	return nil, "", nil
+}
+
+const (
+	urlencoded    = "application/x-www-form-urlencoded"
+	multipartForm = "multipart/form-data"
+)
+
+func isFormMedia(media string) bool {
+	return strings.HasPrefix(media, urlencoded) || strings.HasPrefix(media, multipartForm)
+}
+
+// isForm reports whether the members of an object can be told apart in a form: none is null, empty or a list in a list.
+func isForm(object map[string]any) bool {
+	for _, member := range object {
+		list, ok := member.([]any)
+		if !ok {
+			list = []any{member}
+		}
+		if len(list) == 0 || slices.ContainsFunc(list, func(item any) bool {
+			_, nested := item.([]any)
+			return item == nil || item == "" || nested
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// encodeBody encodes a value as a body of media, and returns it after its Content-Type. Objects within a form are JSON.
+func encodeBody(media string, value any) (contentType string, body []byte) {
+	if !isFormMedia(media) {
+		return media, encode(value)
+	}
+	var (
+		parts bytes.Buffer
+		form  = multipart.NewWriter(&parts)
+		query = url.Values{}
+	)
+	object, _ := value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		list, ok := object[name].([]any)
+		if !ok {
+			list = []any{object[name]}
+		}
+		for _, item := range list {
+			text := fmt.Sprint(item)
+			if _, ok := item.(map[string]any); ok {
+				text = string(encode(item))
+			}
+			query.Add(name, text)
+			_ = form.WriteField(name, text) // to a buffer
+		}
+	}
+	if strings.HasPrefix(media, urlencoded) {
+		return media, []byte(query.Encode())
+	}
+	_ = form.Close()
+	return form.FormDataContentType(), parts.Bytes()
 }
 
 // request returns a function that makes valid requests but for the body. It is false if there is a required parameter of
