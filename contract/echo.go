@@ -43,8 +43,8 @@ func (c *Contract) Middleware() echo.MiddlewareFunc {
 
 // ServerAnswer marks the answer that the error handler is about to write as the server's own: for an unexpected error, an
 // overload, an operation that is not implemented. The server's own answer is sent even if the operation does not declare
-// its status. If the operation declares the status, the answer has to be valid. Answers to a *SecurityError,
-// *RequestError or *ResponseError need no mark.
+// its status. If the operation declares the status, the answer has to be valid; if it declares it without content, the
+// body is left out. Answers to a *SecurityError, *RequestError or *ResponseError need no mark.
 //
 // Only the error handler can speak for the server: ServerAnswer has no effect in a handler, whose undeclared answers are
 // always rejected, nor outside Middleware.
