@@ -18,9 +18,9 @@ type backupCommand struct {
 
 // Run copies the embedded store to a file while the server runs.
 func (c *backupCommand) Run(ctx context.Context, std streams) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	if store.CheckURL(c.DatabaseURL) == nil && !strings.HasPrefix(c.DatabaseURL, "sqlite:") {
-		settings.wrong("database-url", "is not an embedded store: back up PostgreSQL with pg_dump")
+		settings.reject("database-url", "is not an embedded store: back up PostgreSQL with pg_dump")
 	}
 	keys, err := c.open(ctx, &settings, store.Options{})
 	if err != nil {

@@ -18,12 +18,12 @@ type tlsFlags struct {
 	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The private key of the certificate (PEM)."`
 }
 
-func (f tlsFlags) check(settings *wrongSettings) {
+func (f tlsFlags) check(settings *invalidSettings) {
 	switch {
 	case f.TLSCert != "" && f.TLSKey == "":
-		settings.wrong("tls-key", "is missing: --tls-cert needs it")
+		settings.reject("tls-key", "is missing: --tls-cert needs it")
 	case f.TLSCert == "" && f.TLSKey != "":
-		settings.wrong("tls-cert", "is missing: --tls-key needs it")
+		settings.reject("tls-cert", "is missing: --tls-key needs it")
 	}
 }
 

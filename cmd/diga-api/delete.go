@@ -74,7 +74,7 @@ func (c *deleteCommand) Run(ctx context.Context, std streams, env environment) e
 
 // client returns a client with the settings of the command line, and where its key comes from.
 func (c *deleteCommand) client(env environment) (_ *client.Client, keySource string, err error) {
-	var settings wrongSettings
+	var settings invalidSettings
 	var options []client.Option
 	if settings.toggle("insecure-http", c.InsecureHTTP) {
 		options = append(options, client.WithInsecureHTTP())
@@ -87,9 +87,9 @@ func (c *deleteCommand) client(env environment) (_ *client.Client, keySource str
 	if c.APIKeyFile != "" {
 		keySource = "--api-key-file (" + variable("api-key-file") + ")"
 		if key, err = readKeyFile(c.APIKeyFile); err != nil {
-			settings.wrong("api-key-file", "cannot be used: "+err.Error())
+			settings.reject("api-key-file", "cannot be used: "+err.Error())
 		} else if key == "" {
-			settings.wrong("api-key-file", "is a file without a key: write the key of the caller into it")
+			settings.reject("api-key-file", "is a file without a key: write the key of the caller into it")
 		}
 	} else if key == "" {
 		settings = append(settings, errors.New("no API key: set DIGA_API_KEY to the key of the caller, or --api-key-file ("+
@@ -104,7 +104,7 @@ func (c *deleteCommand) client(env environment) (_ *client.Client, keySource str
 }
 
 // explain adds the errors of client.New to the invalid settings, in terms of the flags.
-func (c *deleteCommand) explain(err error, keySource string, settings *wrongSettings) {
+func (c *deleteCommand) explain(err error, keySource string, settings *invalidSettings) {
 	problems := []error{err}
 	if joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error }); ok {
 		problems = joined.Unwrap()
@@ -114,9 +114,9 @@ func (c *deleteCommand) explain(err error, keySource string, settings *wrongSett
 		key, isKey := strings.CutPrefix(problem.Error(), "the API key ")
 		switch {
 		case isURL && !strings.Contains(c.BaseURL, "://"):
-			settings.wrong("base-url", "does not begin with https:// or http://"+didYouMean(c.BaseURL))
+			settings.reject("base-url", "does not begin with https:// or http://"+didYouMean(c.BaseURL))
 		case isURL:
-			settings.wrong("base-url", strings.ReplaceAll(url, "allow it by WithInsecureHTTP", "allow it with --insecure-http"))
+			settings.reject("base-url", strings.ReplaceAll(url, "allow it by WithInsecureHTTP", "allow it with --insecure-http"))
 		case isKey:
 			*settings = append(*settings, fmt.Errorf("the key in %s %s", keySource, key))
 		default:

@@ -17,7 +17,7 @@ import (
 
 // openForKeys checks the settings and the ids of a command, and opens its store.
 func (f databaseFlags) openForKeys(ctx context.Context, texts []string) (ids []apitype.UUID, keys *store.Store, err error) {
-	var settings wrongSettings
+	var settings invalidSettings
 	f.check(&settings)
 	if err := settings.err(); err != nil {
 		return nil, nil, err
@@ -69,7 +69,7 @@ func would(dryRun bool, verb, past string) string {
 
 // audit logs a change that an operator made at the database.
 func audit(std streams, keys *store.Store, event string, attributes ...any) {
-	logger, _ := logFlags{LogLevel: "info", LogFormat: "auto"}.logger(std, std.err, &wrongSettings{})
+	logger, _ := logFlags{LogLevel: "info", LogFormat: "auto"}.logger(std, std.err, &invalidSettings{})
 	logger.With("by", operator(), "store", keys.String()).Info(event, attributes...)
 }
 

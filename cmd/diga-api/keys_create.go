@@ -26,14 +26,14 @@ var permissionName = regexp.MustCompile(`^[a-z0-9_]+\.[a-z0-9_]+$`)
 
 // checkPermissions checks --permission. It returns the permissions that this server never asks for: another service of Diga
 // may, so they are accepted.
-func (c *keysCreateCommand) checkPermissions(settings *wrongSettings) (unchecked []string) {
+func (c *keysCreateCommand) checkPermissions(settings *invalidSettings) (unchecked []string) {
 	for _, permission := range c.Permission {
 		switch {
 		case permission == apikey.PermissionDelete:
 		case levenshtein.Distance(strings.ToLower(permission), apikey.PermissionDelete) <= 2:
-			settings.wrong("permission", "is unknown: did you mean "+apikey.PermissionDelete+"?")
+			settings.reject("permission", "is unknown: did you mean "+apikey.PermissionDelete+"?")
 		case !permissionName.MatchString(permission):
-			settings.wrong("permission", "is not RESOURCE.ACTION, such as "+apikey.PermissionDelete)
+			settings.reject("permission", "is not RESOURCE.ACTION, such as "+apikey.PermissionDelete)
 		default:
 			unchecked = append(unchecked, permission)
 		}
@@ -43,18 +43,18 @@ func (c *keysCreateCommand) checkPermissions(settings *wrongSettings) (unchecked
 
 // Run creates the key. It does not create a store, because a key in a new store would work nowhere.
 func (c *keysCreateCommand) Run(ctx context.Context, std streams) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	key, secret := apikey.New(settings.uuid("project", c.Project), settings.uuid("creator", c.Creator), c.Name)
 	key.Restricted, key.Permissions = len(c.Permission) > 0, c.Permission
 	if strings.TrimSpace(c.Name) == "" {
-		settings.wrong("name", "is missing: name the key after its client")
+		settings.reject("name", "is missing: name the key after its client")
 	}
 	unchecked := c.checkPermissions(&settings)
 	if c.ExpiresAt != "" {
 		valid := len(settings)
 		key.ExpiresAt = settings.time("expires-at", c.ExpiresAt)
 		if len(settings) == valid && key.Expired(key.CreatedAt) {
-			settings.wrong("expires-at", "is in the past: the key would never work; leave it out for a key that does not expire")
+			settings.reject("expires-at", "is in the past: the key would never work; leave it out for a key that does not expire")
 		}
 	}
 	keys, err := c.open(ctx, &settings, store.Options{})

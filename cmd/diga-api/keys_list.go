@@ -26,7 +26,7 @@ func (keysListCommand) Help() string {
 		"id, project, name, last four digits, created, expires, permissions, deleted, deleted by, request that deleted it."
 }
 
-func (c *keysListCommand) filter(settings *wrongSettings) store.Filter {
+func (c *keysListCommand) filter(settings *invalidSettings) store.Filter {
 	filter := store.Filter{Name: c.Name, Deleted: c.Deleted}
 	if c.Project != "" {
 		project := settings.uuid("project", c.Project)
@@ -43,7 +43,7 @@ func (c *keysListCommand) filter(settings *wrongSettings) store.Filter {
 
 // Run lists the keys, oldest first. What it says about the list goes to standard error.
 func (c *keysListCommand) Run(ctx context.Context, std streams, env environment) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	filter := c.filter(&settings)
 	keys, err := c.open(ctx, &settings, store.Options{ReadOnly: true})
 	if err != nil {

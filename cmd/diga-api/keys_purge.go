@@ -30,12 +30,12 @@ type printedPurge struct {
 
 // Run removes tombstones.
 func (c *keysPurgeCommand) Run(ctx context.Context, std streams) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	var before time.Time
 	if c.DeletedBefore == "" {
-		settings.wrong("deleted-before", "is missing: tombstones are the audit record, and the time says which of them may go")
+		settings.reject("deleted-before", "is missing: tombstones are the audit record, and the time says which of them may go")
 	} else if before = settings.time("deleted-before", c.DeletedBefore); before.After(time.Now()) {
-		settings.wrong("deleted-before", "is in the future")
+		settings.reject("deleted-before", "is in the future")
 	}
 	keys, err := c.open(ctx, &settings, store.Options{ReadOnly: c.DryRun})
 	if err != nil {

@@ -19,7 +19,7 @@ func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 	if c.From != "" || c.To != "" {
 		return c.copy(ctx, std)
 	}
-	var settings wrongSettings
+	var settings invalidSettings
 	c.check(&settings)
 	if err := settings.err(); err != nil {
 		return err
@@ -43,16 +43,16 @@ func (c *migrateCommand) Run(ctx context.Context, std streams) error {
 }
 
 func (c *migrateCommand) copy(ctx context.Context, std streams) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	for _, side := range []struct{ flag, url string }{{"from", c.From}, {"to", c.To}} {
 		if side.url == "" {
-			settings.wrong(side.flag, "is missing: --from and --to need each other")
+			settings.reject(side.flag, "is missing: --from and --to need each other")
 		} else {
 			settings.databaseURL(side.flag, side.url)
 		}
 	}
 	if c.From == c.To {
-		settings.wrong("to", "is the same store as --from")
+		settings.reject("to", "is the same store as --from")
 	}
 	if err := settings.err(); err != nil {
 		return err

@@ -22,13 +22,13 @@ const readyTimeout = 2 * time.Second
 
 // Run asks the server of this machine whether it is ready.
 func (c *readyCommand) Run(ctx context.Context, std streams) error {
-	var settings wrongSettings
+	var settings invalidSettings
 	host, port, _ := net.SplitHostPort(settings.address("admin-addr", c.AdminAddr))
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	if settings == nil && port == "0" {
-		settings.wrong("admin-addr", "has no port that could be asked")
+		settings.reject("admin-addr", "has no port that could be asked")
 	}
 	if err := settings.err(); err != nil {
 		return err

@@ -46,36 +46,36 @@ type serveSettings struct {
 
 // settings parses the flags. The error reports all invalid settings.
 func (c *serveCommand) settings(std streams, log io.Writer) (serveSettings, error) {
-	var wrong wrongSettings
-	logger, isJSON := c.logger(std, log, &wrong)
+	var settings invalidSettings
+	logger, isJSON := c.logger(std, log, &settings)
 	s := serveSettings{
 		logger:          logger,
 		jsonLog:         isJSON,
-		addr:            wrong.address("addr", c.Addr),
-		migrate:         wrong.toggle("migrate", c.Migrate),
-		demo:            wrong.toggle("demo", c.Demo),
-		docs:            wrong.toggle("docs", c.Docs),
-		logPeer:         wrong.toggle("log-peer", c.LogPeer),
-		trustedProxies:  wrong.networks("trusted-proxies", c.TrustedProxies),
+		addr:            settings.address("addr", c.Addr),
+		migrate:         settings.toggle("migrate", c.Migrate),
+		demo:            settings.toggle("demo", c.Demo),
+		docs:            settings.toggle("docs", c.Docs),
+		logPeer:         settings.toggle("log-peer", c.LogPeer),
+		trustedProxies:  settings.networks("trusted-proxies", c.TrustedProxies),
 		limits:          defaultLimits,
-		drainDelay:      wrong.delay("drain-delay", c.DrainDelay),
-		shutdownTimeout: wrong.duration("shutdown-timeout", c.ShutdownTimeout),
+		drainDelay:      settings.delay("drain-delay", c.DrainDelay),
+		shutdownTimeout: settings.duration("shutdown-timeout", c.ShutdownTimeout),
 	}
 	if c.AdminAddr != "" {
-		s.adminAddr = wrong.address("admin-addr", c.AdminAddr)
+		s.adminAddr = settings.address("admin-addr", c.AdminAddr)
 	}
-	s.limits.connections = wrong.positive("max-connections", c.MaxConnections)
-	s.limits.inFlight = wrong.positive("max-in-flight", c.MaxInFlight)
-	s.limits.request = wrong.duration("request-timeout", c.RequestTimeout)
-	c.databaseFlags.check(&wrong)
-	c.tlsFlags.check(&wrong)
+	s.limits.connections = settings.positive("max-connections", c.MaxConnections)
+	s.limits.inFlight = settings.positive("max-in-flight", c.MaxInFlight)
+	s.limits.request = settings.duration("request-timeout", c.RequestTimeout)
+	c.databaseFlags.check(&settings)
+	c.tlsFlags.check(&settings)
 	if c.TrustedProxies != "" && !s.logPeer {
-		wrong.wrong("trusted-proxies", "has no effect without --log-peer")
+		settings.reject("trusted-proxies", "has no effect without --log-peer")
 	}
 	if _, err := telemetry.CheckEnvironment(); err != nil {
-		wrong = append(wrong, err)
+		settings = append(settings, err)
 	}
-	return s, wrong.err()
+	return s, settings.err()
 }
 
 // Run serves until ctx ends, and then drains. In a JSON log, the reason of a failure is a line of the log as well.

@@ -20,103 +20,103 @@ import (
 	"github.com/diga-io/diga-api/server/store"
 )
 
-// wrongSettings collects invalid settings, so that all are reported together. Flags are therefore strings to kong, which
+// invalidSettings collects invalid settings, so that all are reported together. Flags are therefore strings to kong, which
 // stops at the first one that it cannot parse.
-type wrongSettings []error
+type invalidSettings []error
 
-// wrong records that --flag is invalid. The value is not repeated, because it may contain a password.
-func (w *wrongSettings) wrong(flag, problem string) {
-	*w = append(*w, fmt.Errorf("--%s (%s) %s", flag, variable(flag), problem))
+// reject records that --flag is invalid. The value is not repeated, because it may contain a password.
+func (s *invalidSettings) reject(flag, problem string) {
+	*s = append(*s, fmt.Errorf("--%s (%s) %s", flag, variable(flag), problem))
 }
 
 // err returns all problems as one usage error, or nil.
-func (w *wrongSettings) err() error {
-	switch len(*w) {
+func (s *invalidSettings) err() error {
+	switch len(*s) {
 	case 0:
 		return nil
 	case 1:
-		return usageError((*w)[0])
+		return usageError((*s)[0])
 	}
-	return usageError(fmt.Errorf("%d invalid settings:\n%w", len(*w), errors.Join(*w...)))
+	return usageError(fmt.Errorf("%d invalid settings:\n%w", len(*s), errors.Join(*s...)))
 }
 
 const exampleUUID = "550e8400-e29b-41d4-a716-446655440000"
 
-func (w *wrongSettings) uuid(flag, text string) apitype.UUID {
+func (s *invalidSettings) uuid(flag, text string) apitype.UUID {
 	id, err := apitype.ParseUUID(text)
 	switch {
 	case text == "":
-		w.wrong(flag, "is missing: write a UUID, such as "+exampleUUID)
+		s.reject(flag, "is missing: write a UUID, such as "+exampleUUID)
 	case err != nil:
-		w.wrong(flag, "is not a UUID, such as "+exampleUUID+": "+err.Error())
+		s.reject(flag, "is not a UUID, such as "+exampleUUID+": "+err.Error())
 	}
 	return id
 }
 
 // time parses a time.
-func (w *wrongSettings) time(flag, text string) time.Time {
+func (s *invalidSettings) time(flag, text string) time.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		w.wrong(flag, "is not a time such as 2030-01-31T12:00:00Z")
+		s.reject(flag, "is not a time such as 2030-01-31T12:00:00Z")
 	}
 	return at
 }
 
 // duration parses a positive duration.
-func (w *wrongSettings) duration(flag, text string) time.Duration {
+func (s *invalidSettings) duration(flag, text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		w.wrong(flag, "is not a positive duration with a unit, such as 500ms or 2s")
+		s.reject(flag, "is not a positive duration with a unit, such as 500ms or 2s")
 	}
 	return d
 }
 
 // databaseURL checks the URL of a store.
-func (w *wrongSettings) databaseURL(flag, text string) {
+func (s *invalidSettings) databaseURL(flag, text string) {
 	if err := store.CheckURL(text); err != nil {
-		w.wrong(flag, "is invalid: "+strings.TrimPrefix(err.Error(), store.ErrURL.Error()+": "))
+		s.reject(flag, "is invalid: "+strings.TrimPrefix(err.Error(), store.ErrURL.Error()+": "))
 	}
 }
 
 // delay parses a duration that may be zero.
-func (w *wrongSettings) delay(flag, text string) time.Duration {
+func (s *invalidSettings) delay(flag, text string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		w.wrong(flag, "is not a duration with a unit, such as 0s or 5s")
+		s.reject(flag, "is not a duration with a unit, such as 0s or 5s")
 	}
 	return d
 }
 
 // positive parses a positive integer.
-func (w *wrongSettings) positive(flag, text string) int {
+func (s *invalidSettings) positive(flag, text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		w.wrong(flag, "is not a positive integer")
+		s.reject(flag, "is not a positive integer")
 	}
 	return n
 }
 
 // address checks HOST:PORT. An empty HOST means all interfaces, and PORT 0 any free port.
-func (w *wrongSettings) address(flag, text string) string {
+func (s *invalidSettings) address(flag, text string) string {
 	_, port, err := net.SplitHostPort(text)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		w.wrong(flag, "is not HOST:PORT, such as 127.0.0.1:8080 or :8080")
+		s.reject(flag, "is not HOST:PORT, such as 127.0.0.1:8080 or :8080")
 	}
 	return text
 }
 
 // networks parses a list of networks in CIDR notation, separated by commas. An empty text is an empty list.
-func (w *wrongSettings) networks(flag, text string) (networks []*net.IPNet) {
+func (s *invalidSettings) networks(flag, text string) (networks []*net.IPNet) {
 	if text == "" {
 		return nil
 	}
 	for item := range strings.SplitSeq(text, ",") {
 		_, network, err := net.ParseCIDR(strings.TrimSpace(item))
 		if err != nil {
-			w.wrong(flag, "is not a list of networks such as 10.0.0.0/8,192.0.2.1/32")
+			s.reject(flag, "is not a list of networks such as 10.0.0.0/8,192.0.2.1/32")
 			return nil
 		}
 		networks = append(networks, network)
@@ -124,16 +124,16 @@ func (w *wrongSettings) networks(flag, text string) (networks []*net.IPNet) {
 	return networks
 }
 
-func (w *wrongSettings) oneOf(flag, text string, choices ...string) string {
+func (s *invalidSettings) oneOf(flag, text string, choices ...string) string {
 	if !slices.Contains(choices, text) {
-		w.wrong(flag, "is not one of "+strings.Join(choices, ", "))
+		s.reject(flag, "is not one of "+strings.Join(choices, ", "))
 	}
 	return text
 }
 
-func (w *wrongSettings) toggle(flag string, t toggle) bool {
+func (s *invalidSettings) toggle(flag string, t toggle) bool {
 	if t.malformed {
-		w.wrong(flag, "is neither true nor false")
+		s.reject(flag, "is neither true nor false")
 	}
 	return t.on
 }
@@ -177,12 +177,12 @@ type databaseFlags struct {
 }
 
 // check checks the URL without opening the store.
-func (f databaseFlags) check(settings *wrongSettings) {
+func (f databaseFlags) check(settings *invalidSettings) {
 	settings.databaseURL("database-url", f.DatabaseURL)
 }
 
 // open reports what is invalid in the settings of a command, the URL included, or opens the store with openExisting.
-func (f databaseFlags) open(ctx context.Context, settings *wrongSettings, options store.Options) (*store.Store, error) {
+func (f databaseFlags) open(ctx context.Context, settings *invalidSettings, options store.Options) (*store.Store, error) {
 	f.check(settings)
 	if err := settings.err(); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ type logFlags struct {
 }
 
 // logger returns a logger to out, the log's way to std.err. It also reports whether the format is JSON.
-func (f logFlags) logger(std streams, out io.Writer, settings *wrongSettings) (logger *slog.Logger, isJSON bool) {
+func (f logFlags) logger(std streams, out io.Writer, settings *invalidSettings) (logger *slog.Logger, isJSON bool) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.oneOf("log-level", f.LogLevel, "debug", "info", "warn", "error"))); err != nil {
 		level = slog.LevelInfo
