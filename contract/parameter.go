@@ -86,7 +86,7 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 				continue
 			}
 			refusing := *media
-			refusing.Schema = refuseAll(media.Schema)
+			refusing.Schema = refuse(*media.Schema.Value)
 			decoding.Content[mime] = &refusing
 			if p.schema, err = c.mediaSchema(pointer+"/content/"+escapeToken(mime), media); err != nil {
 				return p, err
@@ -110,9 +110,13 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 
 // refuseAll returns a schema that kin-openapi decodes like s and that rejects every value.
 func refuseAll(s *openapi3.SchemaRef) *openapi3.SchemaRef {
-	refusing, never := *decodable(s, make(map[*openapi3.Schema]*openapi3.SchemaRef)).Value, false
-	refusing.Always = &never
-	return openapi3.NewSchemaRef("", &refusing)
+	return refuse(*decodable(s, make(map[*openapi3.Schema]*openapi3.SchemaRef)).Value)
+}
+
+func refuse(s openapi3.Schema) *openapi3.SchemaRef {
+	never := false
+	s.Always = &never
+	return openapi3.NewSchemaRef("", &s)
 }
 
 // decodable returns what kin-openapi needs to decode a value of a schema. It decodes by each part of allOf in turn, has no
