@@ -45,7 +45,7 @@ func (c *Client) call(ctx context.Context, op apitype.Call, options []CallOption
 		option(&s)
 	}
 	fail := func(err error) (Result, error) { return Result{}, &Error{Operation: op.Operation, Err: err} }
-	if err = cmp.Or(err, s.retries.check()); err != nil {
+	if err = cmp.Or(err, s.check()); err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
 	if err := ended(ctx); err != nil {
@@ -396,7 +396,7 @@ func (c *call) mayBeEmpty(declared []apitype.Response, status int) bool {
 // decode stores the JSON of a success, and closes the body.
 func (c *call) decode(parent, ctx context.Context, resp *http.Response, response apitype.Response, out *outcome) {
 	defer resp.Body.Close()
-	limit := min(max(c.maxResponse, 0), 1<<62)
+	limit := min(c.maxResponse, 1<<62)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:

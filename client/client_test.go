@@ -399,6 +399,7 @@ func TestSettings(t *testing.T) {
 		"nil option":            {append(base("https://a.example"), nil), nil, "option is nil"},
 		"nil call option":       {append(base("https://a.example"), client.CallOption(nil)), nil, "option is nil"},
 		"nil middleware":        {append(base("https://a.example"), client.WithMiddleware(nil)), nil, "middleware is nil"},
+		"negative limit":        {append(base("https://a.example"), client.WithAttemptTimeout(-1)), nil, "negative"},
 		"retries":               {append(base("https://a.example"), client.WithRetries(client.RetryPolicy{MaxAttempts: -1})), nil, "retry policy"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -249,7 +249,10 @@ func TestCallOptions(t *testing.T) {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})
-	for name, option := range map[string]client.CallOption{"nil": nil, "retries": client.WithRetries(client.RetryPolicy{MaxAttempts: -1})} {
+	for name, option := range map[string]client.CallOption{
+		"nil": nil, "retries": client.WithRetries(client.RetryPolicy{MaxAttempts: -1}),
+		"call": client.WithTimeout(-time.Second), "attempt": client.WithAttemptTimeout(-1), "size": client.WithMaxResponseSize(-1),
+	} {
 		if _, err := c.DeleteAPIKey(t.Context(), id, option); !errors.Is(err, client.ErrInvalid) || asError(t, err).Attempts != 0 {
 			t.Errorf("%s: got %v", name, err)
 		}

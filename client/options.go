@@ -185,5 +185,13 @@ func (s *settings) check() error {
 	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
 		return errors.New("a middleware is nil")
 	}
-	return s.calls.retries.check()
+	return s.calls.check()
+}
+
+// check rejects a negative limit, such as the time until a deadline that has passed: it is not "no limit".
+func (s *callSettings) check() error {
+	if s.timeout < 0 || s.attemptTimeout < 0 || s.maxResponse < 0 {
+		return errors.New("a limit is negative")
+	}
+	return s.retries.check()
 }
