@@ -30,7 +30,7 @@ type author uint8
 const (
 	handler      author = iota
 	errorHandler        // which answers for the handler
-	server              // may send statuses that the operation does not declare
+	server              // may send statuses that the operation does not declare; loses a body that it does not declare
 	lastResort          // is sent in any case
 )
 
@@ -41,7 +41,7 @@ const (
 	unwritten mode = iota // no status yet
 	held                  // kept, and validated if there is a schema
 	empty                 // not allowed
-	dropped               // ignored, because the response is invalid already or answers HEAD
+	dropped               // ignored, because the response is invalid already, answers HEAD, or is the server's own
 	streaming             // passed on
 	hijacked              // the connection belongs to the handler
 )
@@ -93,6 +93,9 @@ func (r *recorder) WriteHeader(status int) {
 		if method == http.MethodHead {
 			r.mode = dropped // the handler may write what it would write to GET
 		}
+	case len(declared.content.declared) == 0 && r.author == server:
+		r.mode, r.contentType = dropped, nil
+		header.Del("Content-Type")
 	case len(declared.content.declared) == 0:
 		r.mode = empty
 	default:
