@@ -85,8 +85,13 @@ func (c *compiler) parameter(pointer string, model *openapi3.Parameter) (paramet
 			if media.Schema == nil {
 				continue
 			}
+			schema := media.Schema.Value
+			if schema == nil { // kin-openapi's loader resolves no references in the content of headers
+				name := strings.TrimPrefix(media.Schema.Ref, "#/components/schemas/")
+				schema = c.document.model.Components.Schemas[name].Value
+			}
 			refusing := *media
-			refusing.Schema = refuse(*media.Schema.Value)
+			refusing.Schema = refuse(*schema)
 			decoding.Content[mime] = &refusing
 			if p.schema, err = c.mediaSchema(pointer+"/content/"+escapeToken(mime), media); err != nil {
 				return p, err

@@ -28,7 +28,8 @@ func responses(version string) string {
 			"image/*":{}}},
 		"201":{"description":"","headers":{
 			"Location":{"required":true,"schema":{"type":"string","pattern":"^/"}},
-			"X-Left":{"schema":{"type":"integer","minimum":0,"default":2}}},
+			"X-Left":{"schema":{"type":"integer","minimum":0,"default":2}},
+			"X-Name":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Name"}}}}},
 			"content":{"application/json":{"schema":{}}}},
 		"202":{"$ref":"#/components/responses/Accepted"},
 		"204":{"description":""},
@@ -102,6 +103,8 @@ func TestResponse(t *testing.T) {
 			[]string{"header X-Left minimum", "body decode"}, 500, ""},
 		{"header undecodable", blob(201, "application/json", "{}", "Location: /1", "X-Left: many"), []string{"header X-Left decode"}, 500, ""},
 		{"header empty", blob(201, "application/json", "{}", "Location: /1", "X-Left: "), []string{"header X-Left allowEmptyValue"}, 500, ""},
+		{"header of JSON wrong", blob(201, "application/json", "{}", "Location: /1", `X-Name: "ab"`), []string{"header X-Name minLength"}, 500, ""},
+		{"header of JSON right", blob(201, "application/json", "{}", "Location: /1", `X-Name: "abc"`), nil, 201, "{}"},
 		{"header right", blob(201, "application/json", "{}", "Location: /1", "X-Left: 0"), nil, 201, "{}"},
 	} {
 		for _, version := range []string{"3.0.3", "3.1.0"} {
