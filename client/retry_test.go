@@ -193,6 +193,20 @@ func TestCancelDuringWait(t *testing.T) {
 	})
 }
 
+// A call that is canceled in the wait after an attempt that timed out did not time out.
+func TestCancelAfterTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second+time.Nanosecond, cancel)
+		c := newClient(t, "https://a.example", client.WithHTTPClient(&http.Client{Transport: hang}), client.WithTimeout(0),
+			client.WithAttemptTimeout(time.Second), client.WithRetries(client.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour}))
+		_, err := c.DeleteAPIKey(ctx, id)
+		if e := asError(t, err); !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || e.Attempts != 1 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // The context of an errgroup ends with the error of another call as its cause, whose sentinel is not that of this call.
 func TestCancelWithCause(t *testing.T) {
 	other := &client.Error{StatusCode: http.StatusInternalServerError}
