@@ -164,6 +164,11 @@ func TestGenerate(t *testing.T) {
 			want:       []string{"Tree"},
 		},
 		{
+			name: "inline schema that contains itself through allOf", paths: answer(`{"$ref": "#/components/schemas/Concept"}`),
+			components: `"Concept": {"type": "object", "properties": {"broader": {"type": "array", "items": {"allOf": [{"properties": {"id": {"type": "string"}}}, {"$ref": "#/components/schemas/Concept"}]}}}}`,
+			want:       []string{"Concept", "ConceptBroader"},
+		},
+		{
 			name: "extensions of the publisher's own Go", paths: answer(`{"$ref": "#/components/schemas/Key"}`),
 			components: `"Key": {"type": "object", "x-go-type": "[]*elsewhere.Key", "properties": {"x-go-name": {"type": "string"}}}`,
 			want:       []string{"Key"}, note: "#: Go-only facts belong in an overlay, so these extensions of the document are ignored: x-go-type",

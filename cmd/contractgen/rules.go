@@ -69,6 +69,7 @@ func repair(contents *openapi3.T, note func(path []string, message string)) {
 	}
 	repairScopes(contents.Security)
 	breakCycles(contents)
+	breakMerges(contents)
 }
 
 // unprintable reports whether oapi-codegen refuses a text because it would not be safe in a string of generated code.
@@ -309,6 +310,34 @@ func breakCycles(contents *openapi3.T) {
 	for _, name := range slices.Sorted(maps.Keys(contents.Components.Schemas)) {
 		visit(contents.Components.Schemas[name].Value)
 	}
+}
+
+// breakMerges makes components of the inline schemas that contain themselves through a reference in allOf. oapi-codegen
+// would merge them into themselves until its stack overflows.
+func breakMerges(contents *openapi3.T) {
+	(&walk{schema: func(ref *openapi3.SchemaRef, path []string) {
+		if component := contents.Components.Schemas[path[0]]; component != nil && component.Value == ref.Value {
+			return // references end there
+		}
+		seen := map[*openapi3.Schema]bool{}
+		if len(ref.Value.AllOf) > 1 && merges(ref.Value, ref.Value, seen) {
+			hoist(contents, ref, codegen.SchemaNameToTypeName(codegen.PathToTypeName(slices.Clone(path))))
+		}
+	}}).document(contents)
+}
+
+// merges reports whether the generator meets the schema target below s. It follows the references of allOf alone.
+func merges(s, target *openapi3.Schema, seen map[*openapi3.Schema]bool) bool {
+	if seen[s] {
+		return s == target
+	}
+	seen[s] = true
+	below := slices.Concat(openapi3.SchemaRefs{s.Items, s.AdditionalProperties.Schema}, s.AnyOf, s.OneOf)
+	below = slices.AppendSeq(below, maps.Values(s.Properties))
+	below = slices.DeleteFunc(below, func(ref *openapi3.SchemaRef) bool { return ref == nil || ref.Ref != "" })
+	return slices.ContainsFunc(slices.Concat(below, s.AllOf), func(ref *openapi3.SchemaRef) bool {
+		return merges(ref.Value, target, seen)
+	})
 }
 
 // nameTypes makes components of inline schemas whose types oapi-codegen uses but does not declare, and puts apitype.JSON
