@@ -379,8 +379,10 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 // decodeValue has kin-openapi decode the value that input has for the parameter. It is nil if there is none.
 func (p *parameter) decodeValue(input *openapi3filter.RequestValidationInput, sent bool) (any, error) {
 	decoding := *p.decoding
-	if sent && len(p.alternatives) > 0 {
-		decoding.Required = true // or kin-openapi takes a value that no alternative decodes for a missing one
+	// Otherwise kin-openapi takes a value that no alternative decodes for a missing one. What has the name of an object need not
+	// be the object, whose members may be parameters of their own.
+	if s := decoding.Schema; sent && (s == nil || !s.Value.Type.Is(openapi3.TypeObject)) {
+		decoding.Required = true
 	}
 	err := guard(func() error { return openapi3filter.ValidateParameter(input.Request.Context(), input, &decoding) })
 	if refusal, ok := errors.AsType[*openapi3.SchemaError](err); ok {
