@@ -171,7 +171,7 @@ func (c *call) run(parent context.Context) (Result, error) {
 		c.log(ctx, "diga: wait", slog.Int("attempt", number), slog.Duration("wait", wait))
 		if stopped := sleep(ctx, wait); stopped != nil {
 			if out.err.Err != nil { // in the text only: the limit of an attempt is not why the call ended
-				stopped = fmt.Errorf("%w: %v", stopped, out.err.Err)
+				stopped = fmt.Errorf("%w: %v", stopped, out.err.Err) //nolint:errorlint // see above
 			}
 			out.err.Err = stopped
 			return Result{}, out.err
