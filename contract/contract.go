@@ -127,6 +127,14 @@ func (o *Operation) compile(c *compiler, itemPointer, pointer string) error {
 
 var pathParameter = regexp.MustCompile(`{[.;?]?([^{}*]+)\*?}`)
 
+// parameterNames returns the names of the parameters of a path, in their order.
+func parameterNames(path string) (names []string) {
+	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
+		names = append(names, match[1])
+	}
+	return names
+}
+
 // Operations returns all operations, sorted by path and method.
 func (c *Contract) Operations() []*Operation { return slices.Clone(c.operations) }
 

@@ -56,9 +56,8 @@ func newForm(mime string, media *openapi3.MediaType) *form {
 			In: openapi3.ParameterInQuery, Name: name, Style: method.Style, Explode: &method.Explode, Schema: refuseAll(property),
 		}}}
 		look := func(s *openapi3.Schema) {
-			types := s.Type.Slice()
-			added.text = added.text || isUntyped(s) || slices.Contains(types, openapi3.TypeString)
-			added.json = added.json || slices.Contains(types, openapi3.TypeObject)
+			added.text = added.text || permitsText(s)
+			added.json = added.json || slices.Contains(s.Type.Slice(), openapi3.TypeObject)
 			added.file = added.file || s.Format == "binary" || s.ContentMediaType != ""
 		}
 		visitParts(property, func(s *openapi3.Schema) {

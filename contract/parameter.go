@@ -59,8 +59,7 @@ func (o *Operation) compileParameter(c *compiler, pointer string, model *openapi
 	case openapi3.ParameterInQuery:
 		o.hasQuery = true
 	case openapi3.ParameterInPath:
-		names := pathParameter.FindAllStringSubmatch(o.Path, -1)
-		if p.index = slices.IndexFunc(names, func(m []string) bool { return m[1] == p.name }); p.index < 0 {
+		if p.index = slices.Index(parameterNames(o.Path), p.name); p.index < 0 {
 			return fmt.Errorf("%s: parameter %q is not in the path", pointer, p.name)
 		}
 	}
@@ -340,12 +339,13 @@ func (p *parameter) text(s *source) (text string, found bool) {
 // decode has kin-openapi decode the value. The value is nil if there is none to validate.
 func (p *parameter) decode(s *source) (any, []Violation) {
 	input := openapi3filter.RequestValidationInput{Request: s.request, QueryParams: s.query}
+	text, found := p.text(s)
 	switch p.in {
 	case openapi3.ParameterInPath:
 		if s.named == nil {
 			s.named = make(map[string]string, len(s.path))
 		}
-		s.named[p.name], _ = p.text(s)
+		s.named[p.name] = text
 		input.PathParams = s.named
 	case openapi3.ParameterInQuery:
 		// kin-openapi writes the default of a missing parameter into the URL, whose query has been parsed already.
@@ -357,7 +357,6 @@ func (p *parameter) decode(s *source) (any, []Violation) {
 			}
 		}()
 	}
-	text, found := p.text(s)
 	value, err := p.decodeValue(&input, text != "")
 	if err == nil {
 		return value, nil

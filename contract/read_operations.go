@@ -85,11 +85,11 @@ func (r *reader) repairPaths(paths *node) {
 func (r *reader) checkPath(item *node, path string) {
 	rest := pathParameter.ReplaceAllString(path, "")
 	names := map[string]bool{}
-	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
-		if names[match[1]] {
-			r.err(item, "", "path", "the path has two parameters named %q", match[1])
+	for _, name := range parameterNames(path) {
+		if names[name] {
+			r.err(item, "", "path", "the path has two parameters named %q", name)
 		}
-		names[match[1]] = true
+		names[name] = true
 	}
 	switch {
 	case strings.ContainsAny(rest, "{}"):

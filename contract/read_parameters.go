@@ -97,10 +97,7 @@ func (r *reader) repairParameters(o *node) {
 // repairPathParameters declares the parameters that a path has and the document does not declare, and removes those that the
 // path does not have.
 func (r *reader) repairPathParameters(item *node, path string) {
-	var names []string
-	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
-		names = append(names, match[1])
-	}
+	names := parameterNames(path)
 	declared := func(o *node) map[string]bool {
 		list := o.list("parameters")
 		kept := list[:0:0]

@@ -244,11 +244,12 @@ func (r *reader) mendEnum(s *node) {
 	values := slices.Clone(s.list("enum"))
 	for i, value := range values {
 		text, isText := value.(string)
-		isNumber := isText && json.Valid([]byte(text)) && strings.Trim(text, "-+.eE0123456789") == ""
+		_, isNumber := value.(json.Number)
+		_, isBoolean := value.(bool)
 		switch {
-		case kind == "string" && isScalar(value):
+		case kind == "string" && (isNumber || isBoolean):
 			values[i] = string(appendJSON(nil, value))
-		case kind == "number" && isNumber, kind == "integer" && isNumber && !strings.ContainsAny(text, ".eE"):
+		case isText && (kind == "number" && isNumberText(text) || kind == "integer" && isNumberText(text) && !strings.ContainsAny(text, ".eE")):
 			values[i] = json.Number(text)
 		case kind == "boolean" && (text == "true" || text == "false"):
 			values[i] = text == "true"
@@ -262,13 +263,9 @@ func (r *reader) mendEnum(s *node) {
 	}
 }
 
-// isScalar reports whether value is a number or a boolean.
-func isScalar(value any) bool {
-	switch value.(type) {
-	case json.Number, bool:
-		return true
-	}
-	return false
+// isNumberText reports whether text is a number of JSON.
+func isNumberText(text string) bool {
+	return strings.Trim(text, "-+.eE0123456789") == "" && json.Valid([]byte(text))
 }
 
 // upgrade turns keywords of OpenAPI 3.0 into those of JSON Schema 2020-12. Authors of 3.1 documents mean the same by

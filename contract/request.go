@@ -18,6 +18,7 @@ import (
 type requestBody struct {
 	required bool
 	content  content
+	forms    map[*openapi3.MediaType]*form // of the media types that may be one
 }
 
 // content is the media types that a body may have.
@@ -25,18 +26,16 @@ type content struct {
 	declared openapi3.Content
 	schemas  map[*openapi3.MediaType]*schema
 	json     map[string]*schema // of the JSON media types, by exact name
-	forms    map[*openapi3.MediaType]*form
 }
 
 func (c *compiler) content(pointer string, declared openapi3.Content) (content, error) {
-	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema), json: make(map[string]*schema), forms: make(map[*openapi3.MediaType]*form)}
+	found := content{declared: declared, schemas: make(map[*openapi3.MediaType]*schema), json: make(map[string]*schema)}
 	for mime, media := range declared {
 		s, err := c.mediaSchema(pointer+"/content/"+escapeToken(mime), media)
 		if err != nil {
 			return found, err
 		}
 		found.schemas[media] = s
-		found.forms[media] = newForm(mediaType(mime), media)
 		if s != nil && mime == mediaType(mime) && isJSON(mime, media) {
 			found.json[mime] = s
 		}
@@ -62,7 +61,12 @@ func (o *Operation) compileBody(c *compiler, pointer string) error {
 	if err != nil {
 		return err
 	}
-	o.body = &requestBody{required: ref.Value.Required}
+	o.body = &requestBody{required: ref.Value.Required, forms: make(map[*openapi3.MediaType]*form)}
+	for mime, media := range ref.Value.Content {
+		if f := newForm(mediaType(mime), media); f != nil {
+			o.body.forms[media] = f
+		}
+	}
 	o.body.content, err = c.content(pointer, ref.Value.Content)
 	return err
 }
@@ -126,7 +130,7 @@ func (o *Operation) checkBody(r *http.Request) ([]Violation, error) {
 		r.Body = &validatedBody{replayedBody: replayed, data: data}
 		return declared.validate(data, "body", ""), nil
 	}
-	if f := o.body.content.forms[media]; f != nil && isForm(mediaType(contentType)) {
+	if f := o.body.forms[media]; f != nil && isForm(mediaType(contentType)) {
 		value, violations := f.decode(data, r.Header)
 		if len(violations) > 0 {
 			return violations, nil
@@ -190,7 +194,10 @@ func withIntegers(value any) any {
 			v[i] = withIntegers(item)
 		}
 	case json.Number:
-		if d := parseDecimal(v.String()); strings.ContainsAny(v.String(), ".eE") && d.isInteger() {
+		if !strings.ContainsAny(v.String(), ".eE") {
+			return v // without arithmetic, as most numbers
+		}
+		if d := parseDecimal(v.String()); d.isInteger() {
 			return json.Number(d.append(nil))
 		}
 	}
@@ -225,9 +232,14 @@ func isBinary(media *openapi3.MediaType) bool {
 // isText reports whether a body may be a string, which needs no decoder.
 func isText(media *openapi3.MediaType) (text bool) {
 	visitParts(media.Schema, func(s *openapi3.Schema) {
-		text = text || isUntyped(s) || slices.Contains(s.Type.Slice(), openapi3.TypeString)
+		text = text || permitsText(s)
 	})
 	return text
+}
+
+// permitsText reports whether a value of s may be a string, alternatives apart.
+func permitsText(s *openapi3.Schema) bool {
+	return isUntyped(s) || slices.Contains(s.Type.Slice(), openapi3.TypeString)
 }
 
 // mediaType returns contentType without its parameters, in lower case.

@@ -149,11 +149,7 @@ func (o *Operation) takeParameters(ctx echo.Context) bool {
 	if values == nil {
 		return false
 	}
-	var names []string
-	for _, name := range pathParameter.FindAllStringSubmatch(o.Path, -1) {
-		names = append(names, name[1])
-	}
-	ctx.SetParamNames(names...)
+	ctx.SetParamNames(parameterNames(o.Path)...)
 	ctx.SetParamValues(values[1:]...)
 	return true
 }
